@@ -1,0 +1,55 @@
+# Every target does its own set-up. PYTHON names the Python to use, MODEL the model to package.
+PYTHON ?= python3
+MODEL ?= model
+DATA ?= data
+VENV := .venv/bin
+ARCHIVE := model_store/sentiment.mar
+
+.DEFAULT_GOAL := help
+.PHONY: help serve stop archive test check format train evaluate clean
+
+help:  ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+serve: .venv/.serve $(ARCHIVE)  ## Start the server and ask it something
+	@$(VENV)/python -m scripts.serve start
+
+stop:  ## Stop the server
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.serve stop; \
+	else echo "The server was not running."; fi
+
+archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
+	@$(VENV)/python -m scripts.archive --model "$(MODEL)"
+
+test: .venv/.serve .venv/.test  ## Run all tests, against a real server
+	@$(VENV)/python -m pytest
+
+check: .venv/.serve .venv/.check  ## Lint, formatting and types
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+
+format: .venv/.check  ## Format the code
+	@$(VENV)/ruff check --fix --quiet .
+	@$(VENV)/ruff format .
+
+train: .venv/.train  ## Train the default model: make train DATA=folder (an hour on two cores)
+	@$(VENV)/python -m training.train --data "$(DATA)"
+
+evaluate: .venv/.train  ## Measure a model: make evaluate DATA=folder MODEL=path
+	@$(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)"
+
+clean: stop  ## Remove everything that was built or installed
+	rm -rf .venv .run model_store
+
+.venv/.%: pyproject.toml constraints.txt scripts/install.py
+	@$(PYTHON) scripts/install.py $*
+	@touch $@
+
+ifeq ($(origin MODEL),command line)
+serve: archive
+endif
+
+# Rebuilds the archive of whichever model was packaged last.
+$(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml') $(wildcard model/*) | .venv/.serve
+	@$(VENV)/python -m scripts.archive

@@ -1,0 +1,7 @@
+"""`python -m sentiment_client` is the `sentiment` command."""
+
+import sys
+
+from sentiment_client.command import main
+
+sys.exit(main())

@@ -1,0 +1,33 @@
+"""What people write for a server -> the address that requests are sent to."""
+
+from urllib.parse import urlsplit
+
+
+def base_address(written: str, default_port: int) -> str:
+    """Complete an address; raises ValueError for what is not an HTTP address.
+
+    >>> base_address("localhost", 8080)
+    'http://localhost:8080'
+    >>> base_address("10.0.0.7:9000", 8080)
+    'http://10.0.0.7:9000'
+    >>> base_address("http://example.com", 8080)
+    'http://example.com'
+    >>> base_address("https://example.com/team/", 8080)
+    'https://example.com/team'
+    >>> base_address("[::1]", 8080)
+    'http://[::1]:8080'
+    >>> base_address("ftp://example.com", 8080)
+    Traceback (most recent call last):
+    ValueError: 'ftp://example.com' is not an HTTP address such as http://127.0.0.1:8080.
+    """
+    # A scheme was written: then its own default port was meant, as in a browser.
+    complete = "://" in written
+    parts = urlsplit(written if complete else f"http://{written}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+        raise ValueError(f"{written!r} is not an HTTP address such as http://127.0.0.1:8080.")
+    netloc = parts.netloc if complete or port else f"{parts.netloc}:{default_port}"
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"

@@ -1,0 +1,103 @@
+"""Ask the inference API: text in, label and score out."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from sentiment_client.address import base_address
+from sentiment_client.errors import SentimentError, UnexpectedAnswer, from_entry
+from sentiment_client.results import Prediction
+from sentiment_client.transport import RETRIES, Timeout, Transport
+
+# What one request carries. The service's own limits are higher.
+TEXTS_PER_REQUEST = 32
+BYTES_PER_REQUEST = 1_000_000
+# Seconds to connect, and then to wait for the first byte of the answer.
+TIMEOUT = (3.05, 30.0)
+
+
+class SentimentClient(Transport):
+    """A client of one served model; close it, or use it as a context manager.
+
+    >>> with SentimentClient("localhost:8080") as client:        # doctest: +SKIP
+    ...     client.predict("A gripping, beautifully shot film.").label
+    'POSITIVE'
+
+    `timeout` is in seconds, or (to connect, to be answered), and holds for each try. Resets,
+    refused connections, time-outs and 500, 503 and 507 are tried again `retries` times with
+    growing pauses: a prediction can always be repeated. `token` is sent as it is;
+    `token_file` is TorchServe's key_file.json, read again when a token has been rotated.
+    One client may be used by many threads.
+    """
+
+    def __init__(
+        self,
+        address: str = "http://127.0.0.1:8080",
+        *,
+        model: str = "sentiment",
+        version: str | None = None,
+        timeout: Timeout = TIMEOUT,
+        retries: int = RETRIES,
+        token: str | None = None,
+        token_file: Path | str | None = None,
+    ) -> None:
+        super().__init__(
+            base_address(address, 8080),
+            kind="inference",
+            timeout=timeout,
+            retries=retries,
+            retried=("POST",),
+            token=token,
+            token_file=token_file,
+        )
+        self._path = "/predictions/" + "/".join(quote(p, safe="") for p in (model, version) if p)
+
+    def predict(self, text: str) -> Prediction:
+        """Score one text; raises SentimentError."""
+        return Prediction.from_json(self.send("POST", self._path, body=_body("text", _json(text))))
+
+    def predict_many(self, texts: Iterable[str]) -> list[Prediction | SentimentError]:
+        """Score many texts, in as few requests as their size allows; answers are in order.
+
+        A text that cannot be scored has its error, not raised, in place of its prediction, so
+        that it costs no other text. What fails a whole request is raised.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict_many takes a list of texts; for one text there is predict.")
+        return [result for chunk in _chunks(texts) for result in self._predict_chunk(chunk)]
+
+    def _predict_chunk(self, encoded: list[str]) -> list[Prediction | SentimentError]:
+        answer = self.send("POST", self._path, body=_body("texts", f"[{', '.join(encoded)}]"))
+        entries = answer.get("results") if isinstance(answer, dict) else None
+        if not isinstance(entries, list) or len(entries) != len(encoded):
+            raise UnexpectedAnswer("The answer is not a list of predictions: check the address.")
+        return [
+            from_entry(str(entry["error_type"]), str(entry["error"]))
+            if isinstance(entry, dict) and "error_type" in entry
+            else Prediction.from_json(entry)
+            for entry in entries
+        ]
+
+
+def _json(text: str) -> str:
+    # ASCII, because a lone surrogate has no other spelling, and the service has a word for it.
+    return json.dumps(text)
+
+
+def _body(key: str, value: str) -> bytes:
+    return f'{{"{key}": {value}}}'.encode("ascii")
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts as JSON strings, grouped into lists that fit one request each."""
+    chunk: list[str] = []
+    size = 0
+    for encoded in map(_json, texts):
+        if chunk and (len(chunk) == TEXTS_PER_REQUEST or size + len(encoded) > BYTES_PER_REQUEST):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(encoded)
+        size += len(encoded)
+    if chunk:
+        yield chunk

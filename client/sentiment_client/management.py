@@ -1,0 +1,146 @@
+"""Ask the management API: which models there are, and how many workers each has."""
+
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sentiment_client.address import base_address
+from sentiment_client.errors import TimedOut
+from sentiment_client.results import Model
+from sentiment_client.transport import RETRIES, Timeout, Transport
+
+TIMEOUT = (3.05, 30.0)
+# How often a worker's state is asked for while it is waited for, in seconds.
+_POLL = 0.2
+
+
+class ManagementClient(Transport):
+    """A client of the management address; close it, or use it as a context manager.
+
+    Everything here is asynchronous on the server and then polled: a synchronous call would
+    block a thread that TorchServe also answers predictions with. What can be repeated safely,
+    everything but `register`, is retried as predictions are.
+    """
+
+    def __init__(
+        self,
+        address: str = "http://127.0.0.1:8081",
+        *,
+        timeout: Timeout = TIMEOUT,
+        retries: int = RETRIES,
+        token: str | None = None,
+        token_file: Path | str | None = None,
+    ) -> None:
+        super().__init__(
+            base_address(address, 8081),
+            kind="management",
+            timeout=timeout,
+            retries=retries,
+            retried=("GET", "PUT"),
+            token=token,
+            token_file=token_file,
+        )
+
+    def list(self) -> dict[str, str]:
+        """Every registered model's name -> the archive of its default version."""
+        models: dict[str, str] = {}
+        page: str | None = "0"
+        while page is not None:
+            answer = self.send("GET", "/models", params={"limit": 100, "next_page_token": page})
+            models |= {model["modelName"]: model["modelUrl"] for model in answer["models"]}
+            page = answer.get("nextPageToken")
+        return models
+
+    def describe(self, model: str = "sentiment", version: str | None = None) -> Model:
+        """One version of a model, the default one unless named; raises NotFound."""
+        return Model.from_json(self.send("GET", _path(model, version))[0])
+
+    def default_version(self, model: str = "sentiment") -> str:
+        """The version that answers requests that name none."""
+        return self.describe(model).version
+
+    def describe_all(self, model: str = "sentiment") -> tuple[Model, ...]:
+        """Every version of a model."""
+        return tuple(Model.from_json(entry) for entry in self.send("GET", _path(model, "all")))
+
+    def register(
+        self,
+        archive: str,
+        *,
+        model: str | None = None,
+        workers: int = 1,
+        batch_size: int = 32,
+        max_batch_delay: int = 1,
+        wait: float = 120.0,
+    ) -> Model:
+        """Register an archive of the model store and wait until its workers are ready.
+
+        `max_batch_delay` is in milliseconds and at least 1; `wait` in seconds, 0 for not at all.
+        The version that was the default stays it. Raises NotAllowed unless the server has
+        `enable_model_api=true`, NotFound, Conflict, TimedOut.
+        """
+        params: dict[str, str | int] = {
+            "url": archive,
+            "batch_size": batch_size,
+            "max_batch_delay": max_batch_delay,
+            "initial_workers": 0,
+            "synchronous": "false",
+        }
+        if model is not None:
+            params["model_name"] = model
+        before = self._versions()
+        self.send("POST", "/models", params=params)
+        name, version = next(iter(self._versions() - before))
+        return self.scale(workers, model=name, version=version, wait=wait)
+
+    def unregister(self, model: str, version: str | None = None) -> None:
+        """Take a version out of service; raises NotAllowed, NotFound."""
+        self.send("DELETE", _path(model, version))
+
+    def set_default(self, version: str, model: str = "sentiment") -> None:
+        """Send requests that name no version to this one; raises NotFound."""
+        self.send("PUT", f"{_path(model, version)}/set-default")
+
+    def scale(
+        self,
+        workers: int,
+        *,
+        model: str = "sentiment",
+        version: str | None = None,
+        wait: float = 120.0,
+    ) -> Model:
+        """Run so many workers, and wait until they have all loaded the model.
+
+        TorchServe ends surplus workers at once, whatever they are doing: what they were scoring
+        is answered with a 500, which the prediction client sends again. `wait` is in seconds, 0
+        for not at all; raises TimedOut when it is over.
+        """
+        if workers < 0:
+            raise ValueError("There cannot be fewer than 0 workers.")
+        params: dict[str, Any] = {
+            "min_worker": workers,
+            "max_worker": workers,
+            "synchronous": "false",
+        }
+        self.send("PUT", _path(model, version), params=params)
+        deadline = time.monotonic() + wait
+        while True:
+            described = self.describe(model, version)
+            if not wait or len(described.workers) == described.ready_workers == workers:
+                return described
+            if time.monotonic() > deadline:
+                raise TimedOut(
+                    f"After {wait:.0f} s {described.ready_workers} of {workers} workers are ready: "
+                    "read the server's log."
+                )
+            time.sleep(_POLL)
+
+    def _versions(self) -> set[tuple[str, str]]:
+        return {
+            (model.name, model.version) for name in self.list() for model in self.describe_all(name)
+        }
+
+
+def _path(model: str, version: str | None) -> str:
+    return "/models/" + "/".join(quote(part, safe="") for part in (model, version) if part)

@@ -1,0 +1,97 @@
+"""What the servers answer, typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sentiment_client.errors import UnexpectedAnswer
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One text's answer.
+
+    `label` is the best label and `score`, 0 to 1, its score; `scores` holds every label's.
+    `tokens` were scored; `truncated` says that the text was longer than the model takes.
+    """
+
+    label: str
+    score: float
+    scores: Mapping[str, float]
+    tokens: int
+    truncated: bool
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read the native form; raises UnexpectedAnswer."""
+        try:
+            return cls(
+                label=value["sentiment"],
+                score=value["score"],
+                scores=value["scores"],
+                tokens=value["tokens"],
+                truncated=value["truncated"],
+            )
+        except (KeyError, TypeError):
+            raise UnexpectedAnswer("The answer is not a prediction: check the address.") from None
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker process. `memory` is its resident size in bytes, 0 until TorchServe knows."""
+
+    id: str
+    pid: int
+    status: str
+    memory: int
+
+    @property
+    def ready(self) -> bool:
+        """It has loaded the model."""
+        return self.status == "READY"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One version of a registered model, and its workers."""
+
+    name: str
+    version: str
+    archive: str
+    min_workers: int
+    max_workers: int
+    batch_size: int
+    max_batch_delay: int
+    workers: tuple[Worker, ...]
+    pending_requests: int
+    queue_size: int
+
+    @property
+    def ready_workers(self) -> int:
+        """How many workers have loaded the model."""
+        return sum(worker.ready for worker in self.workers)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read one entry of TorchServe's description; raises UnexpectedAnswer."""
+        try:
+            queue = value.get("jobQueueStatus", {})
+            return cls(
+                name=value["modelName"],
+                version=value["modelVersion"],
+                archive=value["modelUrl"],
+                min_workers=value["minWorkers"],
+                max_workers=value["maxWorkers"],
+                batch_size=value["batchSize"],
+                max_batch_delay=value["maxBatchDelay"],
+                workers=tuple(
+                    Worker(entry["id"], entry["pid"], entry["status"], entry["memoryUsage"])
+                    for entry in value["workers"]
+                ),
+                pending_requests=queue.get("pendingRequests", 0),
+                queue_size=queue.get("remainingCapacity", 0) + queue.get("pendingRequests", 0),
+            )
+        except (AttributeError, KeyError, TypeError):
+            raise UnexpectedAnswer(
+                "The answer describes no model: check the management address."
+            ) from None

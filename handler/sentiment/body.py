@@ -1,0 +1,123 @@
+"""The bytes of a request -> JSON, plain text or form fields, by its content type.
+
+TorchServe hands over one mapping of field names to bytes: the key "body" holds a plain body, and
+a form comes with one key a field. Told not to decode (`decode_input_request=false`), it leaves
+all of that to us, which is what makes each failure a clear 4xx.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sentiment.errors import Malformed, Unsupported
+
+EXAMPLE = '{"text": "..."}'
+_TYPE_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+@dataclass(frozen=True)
+class Json:
+    """What a JSON body holds."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class Text:
+    """A body that is itself the text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of an HTML form."""
+
+    fields: Mapping[str, str]
+
+
+Body = Json | Text | Form
+
+
+def read_body(headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
+    """Read one request.
+
+    `headers` have lower-case names. Raises Malformed (400) when the bytes are not what they say
+    they are and Unsupported (415) for what is not spoken here.
+    """
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unsupported(
+            "Compressed bodies are not supported: send it without the Content-Encoding header."
+        )
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
+    if media_type in _FORMS:
+        return _read_form(row)
+    if media_type not in ("", "text/plain", "application/json"):
+        raise Unsupported(
+            "This content type is not supported: send application/json, text/plain, "
+            "application/x-www-form-urlencoded or multipart/form-data."
+        )
+    _check_charset(parameters)
+    raw = row.get("body", b"")
+    if not raw:
+        raise Malformed(f"The body is empty: send a text, or JSON such as {EXAMPLE}.")
+    text = _decode(raw, "The body")
+    return Json(_parse_json(text)) if media_type == "application/json" else Text(text)
+
+
+def json_fields(body: Body) -> Mapping[str, object]:
+    """The fields of a JSON object; none for any other body."""
+    return body.value if isinstance(body, Json) and isinstance(body.value, dict) else {}
+
+
+def type_name(value: object) -> str:
+    """How an error names the type of a JSON value."""
+    return "null" if value is None else _TYPE_NAMES.get(type(value), "a number")
+
+
+def _read_form(row: Mapping[str, bytes]) -> Form:
+    # `curl -d '{...}'` labels JSON as a form, whose decoding has by now eaten every "&" and "+".
+    if any(name.lstrip().startswith(("{", "[")) for name in row):
+        raise Unsupported(
+            "The body looks like JSON but is labelled as a form: "
+            'add the header "Content-Type: application/json".'
+        )
+    return Form({name: _decode(value, "A form field") for name, value in row.items()})
+
+
+def _check_charset(parameters: str) -> None:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        charset = value.strip().strip("\"'").lower()
+        if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8", "us-ascii"):
+            raise Unsupported("Only UTF-8 is supported: send the text as UTF-8 and say so.")
+
+
+def _decode(raw: bytes, what: str) -> str:
+    try:
+        return bytes(raw).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Malformed(
+            f"{what} is not UTF-8 (byte {error.start + 1} of {len(raw)}): send it as UTF-8."
+        ) from None
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Malformed(f"The JSON is nested too deeply: send {EXAMPLE}.") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(
+            f"The body is not JSON ({error.msg}, line {error.lineno}, column {error.colno}): "
+            f"send {EXAMPLE}."
+        ) from None
+    except ValueError:  # int() refuses more than sys.get_int_max_str_digits() digits
+        raise Malformed(f"The JSON holds a number with too many digits: send {EXAMPLE}.") from None
+
+
+def _refuse_constant(name: str) -> object:
+    raise Malformed(f"{name} is not JSON: send {EXAMPLE}.")

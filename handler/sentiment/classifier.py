@@ -1,0 +1,79 @@
+"""Texts in, predictions out: tokenise all at once, score texts of like length together."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sentiment.engine import TorchEngine
+from sentiment.errors import Backend, Overloaded, RequestError
+from sentiment.prediction import Prediction
+from sentiment.scores import function_for, scores
+from sentiment.settings import Settings
+from sentiment.tokenizer import Tokenizer, Tokens, longest_input
+
+
+class Classifier:
+    """A checkpoint, loaded. Nothing about a request stays in it."""
+
+    def __init__(self, model_dir: Path, settings: Settings, gpu: int | None = None) -> None:
+        """Load `model_dir`, the output of `save_pretrained`; raises what `transformers` does."""
+        self._engine = TorchEngine(model_dir, settings.threads, gpu)
+        config = self._engine.config
+        self.labels = [str(config.id2label[index]) for index in range(config.num_labels)]
+        self.max_tokens = min(settings.max_tokens, longest_input(model_dir, config))
+        self._function = function_for(config)
+        self._tokenizer = Tokenizer(model_dir, self.max_tokens)
+        self._tokens_per_microbatch = settings.tokens_per_microbatch
+        self._batch_seconds = settings.batch_seconds
+
+    def warm_up(self) -> None:
+        """Score shapes like those to come, so that no client pays for the first time."""
+        for words, texts in ((1, 1), (20, 32), (self.max_tokens, 4)):
+            self.classify(["good " * words] * texts)
+
+    def classify(self, texts: Sequence[str]) -> list[Prediction | RequestError]:
+        """Score `texts`, in order.
+
+        A text whose turn has not come after `batch_seconds` gets Overloaded in place of its
+        prediction, and one for which the model gives no number gets Backend.
+        """
+        deadline = time.monotonic() + self._batch_seconds
+        tokens = self._tokenizer(texts)
+        results: list[Prediction | RequestError] = [
+            Overloaded("The server ran out of time for this batch: send the text again later.")
+        ] * len(texts)
+        for microbatch in self._microbatches(tokens):
+            if time.monotonic() > deadline:
+                break
+            logits = self._engine.logits([tokens[index].ids for index in microbatch])
+            for index, row in zip(microbatch, scores(logits, self._function), strict=True):
+                results[index] = self._prediction(row.tolist(), tokens[index])
+        return results
+
+    def _microbatches(self, tokens: Sequence[Tokens]) -> Iterator[list[int]]:
+        """Indices of texts, shortest first, cut where padding would outgrow the token budget."""
+        microbatch: list[int] = []
+        for index in sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids)):
+            # Sorted, so the text at hand is the longest: all would be padded to its length.
+            padded = len(tokens[index].ids) * (len(microbatch) + 1)
+            if microbatch and padded > self._tokens_per_microbatch:
+                yield microbatch
+                microbatch = []
+            microbatch.append(index)
+        if microbatch:
+            yield microbatch
+
+    def _prediction(self, row: list[float], tokens: Tokens) -> Prediction | RequestError:
+        if not np.isfinite(row).all():
+            return Backend("The model gave no usable score for this text: choose another model.")
+        best = max(range(len(row)), key=row.__getitem__)
+        rounded = [round(score, 6) for score in row]
+        return Prediction(
+            label=self.labels[best],
+            score=rounded[best],
+            scores=dict(zip(self.labels, rounded, strict=True)),
+            tokens=len(tokens.ids),
+            truncated=tokens.truncated,
+        )

@@ -1,0 +1,32 @@
+"""Logits -> scores, by the rule that `transformers`' text-classification pipeline follows."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Function = Literal["softmax", "sigmoid", "none"]
+
+
+def function_for(config: Any) -> Function:
+    """Softmax, but for multi-label and one-logit checkpoints, and none for regression.
+
+    `config` is a `transformers.PretrainedConfig`. Source of the rule:
+    `TextClassificationPipeline.postprocess`.
+    """
+    if config.problem_type == "regression":
+        return "none"
+    if config.problem_type == "multi_label_classification" or config.num_labels == 1:
+        return "sigmoid"
+    return "softmax"
+
+
+def scores(logits: NDArray[np.float32], function: Function) -> NDArray[np.float32]:
+    """Apply `function` to logits [texts, labels]; the shape and dtype stay."""
+    if function == "none":
+        return logits
+    if function == "sigmoid":
+        return np.exp(-np.logaddexp(np.float32(0), -logits))
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,70 @@
+"""Texts -> token ids, cut to what the model takes.
+
+The checkpoint's own `tokenizer.json` is run by the `tokenizers` library, the one inside
+`transformers`, which a worker then need not import for this.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+# A tokenised text takes some hundred bytes a token until its ids are taken out, so a call is
+# given no more text than this at once. An ordinary batch is far below it.
+_CHARS_PER_CALL = 2_000_000
+_UNLIMITED = 1 << 30
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """`ids` are at most `max_tokens`, special tokens included."""
+
+    ids: list[int]
+    truncated: bool
+
+
+def longest_input(model_dir: Path, config: Any) -> int:
+    """The most tokens a checkpoint takes, by its tokenizer's word and its position embeddings.
+
+    `config` is its `transformers.PretrainedConfig`. Neither needs to say anything, as with
+    relative positions; then there is no limit.
+    """
+    settings = json.loads((model_dir / "tokenizer_config.json").read_text(encoding="utf-8"))
+    limits = (
+        settings.get("model_max_length"),
+        getattr(config, "max_position_embeddings", None),
+    )
+    return int(min([limit for limit in limits if limit and limit > 0], default=_UNLIMITED))
+
+
+class Tokenizer:
+    """Cuts every text to `max_tokens`."""
+
+    def __init__(self, model_dir: Path, max_tokens: int) -> None:
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+
+    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
+        """Tokenise in one call, as far as memory allows it. No text may hold a surrogate."""
+        return [
+            Tokens(encoding.ids, bool(encoding.overflowing))
+            for part in _parts(texts)
+            for encoding in self._tokenizer.encode_batch_fast(part)
+        ]
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    chars = 0
+    for text in texts:
+        if part and chars + len(text) > _CHARS_PER_CALL:
+            yield part
+            part, chars = [], 0
+        part.append(text)
+        chars += len(text)
+    if part:
+        yield part

@@ -1,0 +1,64 @@
+"""Load the unpacked archive in the working folder as a worker does, and check its answers.
+
+Run by `archive.py`. Ends with exit code 1 and the reason as its last line.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sentiment.prediction import Prediction
+from sentiment_handler import SentimentHandler
+from transformers import pipeline
+from ts.context import Context
+from ts.utils.util import get_yaml_config
+
+# Short and long in one batch, so that padding is at work; the last one has to be cut.
+TEXTS = ("Good.", "The acting is wooden and the plot makes no sense at all.", "Superb! " * 2_000)
+# Both compute in fp32 and differ only in the order of their sums.
+TOLERANCE = 1e-3
+
+
+def main() -> None:
+    """Check the archive in the working folder."""
+    folder = Path.cwd()
+    manifest = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text(encoding="utf-8"))
+    config = get_yaml_config(folder / manifest["model"]["configFile"])
+    handler = SentimentHandler()
+    handler.initialize(
+        Context(
+            manifest["model"]["modelName"],
+            str(folder),
+            manifest,
+            batch_size=1,
+            gpu=None,
+            mms_version="",
+            model_yaml_config=config,
+        )
+    )
+    reference: Any = pipeline(
+        "text-classification",
+        model=str(folder / "model"),
+        dtype="float32",
+        device="cpu",
+        top_k=None,
+        truncation=True,
+        max_length=handler.classifier.max_tokens,
+    )
+    for got, expected in zip(
+        handler.classifier.classify(TEXTS), reference(list(TEXTS)), strict=True
+    ):
+        if not isinstance(got, Prediction):
+            sys.exit(f"the model gives no usable score: {got}")
+        for entry in expected:
+            difference = abs(got.scores[entry["label"]] - entry["score"])
+            if difference > TOLERANCE:
+                sys.exit(
+                    f"the handler's score of {entry['label']} differs by {difference:.4f} from "
+                    "that of transformers' pipeline: this architecture is not supported"
+                )
+
+
+if __name__ == "__main__":
+    main()

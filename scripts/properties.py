@@ -1,0 +1,80 @@
+"""TorchServe's `config.properties`: what the scripts need to know of it."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from scripts.failure import Failure
+
+
+@dataclass(frozen=True)
+class Properties:
+    """The settings of one file."""
+
+    path: Path
+    values: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> "Properties":
+        """Read a Java properties file: comments, and values continued after a backslash."""
+        text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
+        values = {}
+        for line in text.splitlines():
+            name, equals, value = line.partition("=")
+            if equals and not line.lstrip().startswith(("#", "!")):
+                values[name.strip()] = value.strip()
+        return cls(path, values)
+
+    def write(self, path: Path, **changes: str) -> "Properties":
+        """Write these settings with some changed, for a server of another kind."""
+        values = self.values | changes
+        path.write_text("".join(f"{k}={v}\n" for k, v in values.items()), encoding="utf-8")
+        return Properties(path, values)
+
+    @property
+    def inference(self) -> str:
+        """Base address of the inference API."""
+        return self.values.get("inference_address", "http://127.0.0.1:8080")
+
+    @property
+    def management(self) -> str:
+        """Base address of the management API."""
+        return self.values.get("management_address", "http://127.0.0.1:8081")
+
+    @property
+    def metrics(self) -> str:
+        """Base address of the metrics."""
+        return self.values.get("metrics_address", "http://127.0.0.1:8082")
+
+    @property
+    def needs_token(self) -> bool:
+        """TorchServe asks for tokens unless told not to."""
+        return self.values.get("disable_token_authorization", "false") != "true"
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """What `models` says of each model and version."""
+        return dict(json.loads(self.values.get("models", "{}")))
+
+    def ports(self) -> dict[str, tuple[str, int]]:
+        """Setting -> (host, port), for every port that the server will listen on."""
+        ports = {}
+        for name, default in (("inference", 8080), ("management", 8081), ("metrics", 8082)):
+            setting = f"{name}_address"
+            parts = urlsplit(self.values.get(setting, f"http://127.0.0.1:{default}"))
+            if not parts.hostname or not parts.port:
+                raise Failure(
+                    f"{setting} in {self.path} must be like http://127.0.0.1:{default}, "
+                    f"not {self.values[setting]!r}."
+                )
+            ports[setting] = (parts.hostname, parts.port)
+        for name, default in (("inference", 7070), ("management", 7071)):
+            host = self.values.get(f"grpc_{name}_address", "127.0.0.1")
+            port = self.values.get(f"grpc_{name}_port", str(default))
+            if not port.isdigit():
+                raise Failure(f"grpc_{name}_port in {self.path} must be a number, not {port!r}.")
+            ports[f"grpc_{name}_port"] = (host, int(port))
+        return ports

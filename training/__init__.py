@@ -1,0 +1,1 @@
+"""Makes and measures the default model: `train.py` writes it, `evaluate.py` scores it."""

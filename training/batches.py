@@ -1,0 +1,103 @@
+"""Examples -> shuffled batches of like length, the same ones for the same seed and epoch."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from training.data import Example, as_typed
+
+# How a long review is cut: a share of the draws at each length. Most of the work is done on
+# short cuts, and enough long ones are seen for every position embedding to be trained.
+CUTS = ((128, 0.83), (256, 0.10), (512, 0.07))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """input_ids and attention_mask: int64 [texts, tokens]; targets: float32 [texts], in 0..1."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    targets: Tensor
+
+
+class Batches:
+    """Draws an epoch's batches: tokenise, cut, sort into buckets, shuffle the buckets."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        short: Sequence[Example],
+        long: Sequence[Example],
+        *,
+        seed: int,
+        texts: int,
+        tokens: int,
+    ) -> None:
+        self.pad, self.cls, self.sep = (
+            tokenizer.pad_token_id,
+            tokenizer.cls_token_id,
+            tokenizer.sep_token_id,
+        )
+        self.seed, self.texts, self.tokens = seed, texts, tokens
+
+        def ids(written: list[str]) -> list[list[int]]:
+            encoded: list[list[int]] = tokenizer(
+                written, add_special_tokens=False, verbose=False
+            ).input_ids
+            return encoded
+
+        self.short = list(
+            zip(
+                ids([example.text for example in short]),
+                ids([as_typed(example.text) for example in short]),
+                strict=True,
+            )
+        )
+        self.long = ids([example.text for example in long])
+        self.short_targets = [example.target for example in short]
+        self.long_targets = [example.target for example in long]
+
+    def epoch(self, number: int) -> list[Batch]:
+        """Every example once: SST as written or as typed, reviews cut to their head or tail."""
+        draw = random.Random(f"{self.seed}/{number}")
+        rows = [
+            (pair[draw.random() < 0.5], target)
+            for pair, target in zip(self.short, self.short_targets, strict=True)
+        ]
+        rows += [
+            (self._cut(review, draw), target)
+            for review, target in zip(self.long, self.long_targets, strict=True)
+        ]
+        # Noise on the length keeps the same texts from meeting in every epoch.
+        rows.sort(key=lambda row: len(row[0]) * draw.uniform(0.9, 1.1))
+        batches, start = [], 0
+        while start < len(rows):
+            stop, longest = start, 0
+            while stop < len(rows) and stop - start < self.texts:
+                longest = max(longest, len(rows[stop][0]) + 2)
+                if longest * (stop + 1 - start) > self.tokens and stop > start:
+                    break
+                stop += 1
+            batches.append(rows[start:stop])
+            start = stop
+        draw.shuffle(batches)
+        return [self._pad(batch) for batch in batches]
+
+    def _cut(self, review: list[int], draw: random.Random) -> list[int]:
+        (length,) = draw.choices([c[0] for c in CUTS], weights=[c[1] for c in CUTS])
+        return review[: length - 2] if draw.random() < 0.5 else review[-(length - 2) :]
+
+    def _pad(self, rows: list[tuple[list[int], float]]) -> Batch:
+        width = max(len(ids) for ids, _ in rows) + 2
+        input_ids = torch.full((len(rows), width), self.pad)
+        for i, (ids, _) in enumerate(rows):
+            input_ids[i, : len(ids) + 2] = torch.tensor([self.cls, *ids, self.sep])
+        return Batch(
+            input_ids,
+            (input_ids != self.pad).long(),
+            torch.tensor([target for _, target in rows]),
+        )

