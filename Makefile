@@ -36,8 +36,8 @@ format: .venv/.check  ## Format the code
 train: .venv/.train  ## Train the default model: make train DATA=folder (an hour on two cores)
 	@$(VENV)/python -m training.train --data "$(DATA)"
 
-evaluate: .venv/.train  ## Measure a model: make evaluate DATA=folder MODEL=path
-	@$(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)"
+evaluate: .venv/.serve .venv/.train  ## Measure a model: make evaluate DATA=folder MODEL=path
+	@PYTHONPATH=handler $(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)"
 
 clean: stop  ## Remove everything that was built or installed
 	rm -rf .venv .run model_store

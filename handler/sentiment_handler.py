@@ -73,7 +73,7 @@ class SentimentHandler:
         try:
             return self._score(texts)
         except Exception as error:
-            _defect(error, context, 0)
+            _log(error, f"a batch of {len(requests)}")
         # Something in this batch brings the model down: score each request on its own, so that
         # only the one that does it fails.
         results: list[Results] = []
@@ -121,14 +121,19 @@ def _headers(context: Any, i: int) -> dict[str, str]:
 
 
 def _defect(error: Exception, context: Any, i: int) -> Backend:
-    """Log where `error` was raised, but not its message, which may quote a client's text."""
+    """Log a defect that request i ran into, and say so to its client."""
     request_id = context.get_request_id(i)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
-    logger.error("request %s: %s at %s", request_id, type(error).__name__, where)
+    _log(error, f"request {request_id}")
     return Backend(
         f"The service failed on request {request_id}: tell whoever runs it, naming this id."
     )
+
+
+def _log(error: Exception, failed: str) -> None:
+    """Log where `error` was raised, but not its message, which may quote a client's text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+    logger.error("%s failed: %s at %s", failed, type(error).__name__, where)
 
 
 def _count(requests: Sequence[Decoded], results: Sequence[Results], context: Any) -> None:

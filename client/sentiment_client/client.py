@@ -12,7 +12,7 @@ from sentiment_client.transport import RETRIES, Timeout, Transport
 
 # What one request carries. The service's own limits are higher.
 TEXTS_PER_REQUEST = 32
-BYTES_PER_REQUEST = 1_000_000
+BYTES_PER_REQUEST = 500_000
 # Seconds to connect, and then to wait for the first byte of the answer.
 TIMEOUT = (3.05, 30.0)
 
@@ -20,9 +20,8 @@ TIMEOUT = (3.05, 30.0)
 class SentimentClient(Transport):
     """A client of one served model; close it, or use it as a context manager.
 
-    >>> with SentimentClient("localhost:8080") as client:        # doctest: +SKIP
-    ...     client.predict("A gripping, beautifully shot film.").label
-    'POSITIVE'
+        with SentimentClient("localhost:8080") as client:
+            print(client.predict("A gripping, beautifully shot film.").label)
 
     `timeout` is in seconds, or (to connect, to be answered), and holds for each try. Resets,
     refused connections, time-outs and 500, 503 and 507 are tried again `retries` times with

@@ -1,6 +1,5 @@
 """One client's request: the texts to score, each checked, or the error that stands in its place."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,18 +64,12 @@ def only_field(fields: Mapping[str, object], names: tuple[str, ...]) -> object:
     """
     for name in fields:
         if name not in names:
-            raise Validation(
-                f"There is no field named {_shortened(name)}: send only {_quoted(names)}."
-            )
+            raise Validation(f'There is no field named "{name[:40]}": send only {_quoted(names)}.')
     if len(fields) != 1:
         raise Validation(f"Send one field, named {_quoted(names)}.")
     (value,) = fields.values()
     return value
 
 
-def _shortened(name: str) -> str:
-    return json.dumps(name if len(name) <= 40 else name[:40] + "...")
-
-
 def _quoted(names: tuple[str, ...]) -> str:
-    return " or ".join(json.dumps(name) for name in names)
+    return " or ".join(f'"{name}"' for name in names)

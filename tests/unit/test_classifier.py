@@ -1,0 +1,115 @@
+"""The default model, loaded and asked without a server."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sentiment.classifier import Classifier
+from sentiment.errors import Backend, Overloaded, RequestError
+from sentiment.prediction import Prediction
+from sentiment.settings import Settings
+
+MODEL = Path(__file__).resolve().parents[2] / "model"
+SETTINGS = Settings(
+    max_texts_per_request=128,
+    max_chars_per_text=100_000,
+    max_response_bytes=1_000_000,
+    max_tokens=512,
+    tokens_per_microbatch=256,
+    batch_seconds=60,
+    threads=2,
+)
+TEXTS = [
+    "A gripping, beautifully shot film.",
+    "Dull.",
+    "I wanted to love it, but the plot makes no sense and the acting is wooden. " * 8,
+    "schön! 😀 \x00 [SEP] [PAD]",
+    "word " * 3_000,
+]
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier(MODEL, SETTINGS)
+
+
+def good(results: list[Prediction | RequestError]) -> list[Prediction]:
+    assert all(isinstance(result, Prediction) for result in results), results
+    return [result for result in results if isinstance(result, Prediction)]
+
+
+def test_it_tells_praise_from_blame(classifier: Classifier) -> None:
+    praise, blame = good(classifier.classify(["A wonderful film.", "A terrible, boring mess."]))
+    assert praise.label == "POSITIVE"
+    assert blame.label == "NEGATIVE"
+    assert min(praise.score, blame.score) > 0.9
+
+
+def test_a_batch_scores_each_text_as_it_is_scored_alone(classifier: Classifier) -> None:
+    together = good(classifier.classify(TEXTS * 3))
+    for text, got in zip(TEXTS * 3, together, strict=True):
+        (alone,) = good(classifier.classify([text]))
+        assert (got.label, got.tokens, got.truncated) == (
+            alone.label,
+            alone.tokens,
+            alone.truncated,
+        )
+        assert got.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_a_prediction_is_complete(classifier: Classifier) -> None:
+    (got,) = good(classifier.classify(["A gripping, beautifully shot film."]))
+    assert set(got.scores) == {"NEGATIVE", "POSITIVE"}
+    assert math.fsum(got.scores.values()) == pytest.approx(1, abs=1e-5)
+    assert got.score == max(got.scores.values()) == got.scores[got.label]
+    # [CLS] a gripping , beautifully shot film . [SEP]
+    assert got.tokens == 9
+    assert not got.truncated
+
+
+def test_the_longest_text_that_fits_is_not_cut(classifier: Classifier) -> None:
+    fits, cut = good(classifier.classify(["good " * 510, "good " * 511]))
+    assert (fits.tokens, fits.truncated) == (512, False)
+    assert (cut.tokens, cut.truncated) == (512, True)
+
+
+def test_no_text_is_no_work(classifier: Classifier) -> None:
+    assert classifier.classify([]) == []
+
+
+def test_padding_stays_within_the_budget(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[int, int]] = []
+    logits = classifier._engine.logits
+
+    def watched(ids: list[list[int]]) -> NDArray[np.float32]:
+        sizes.append((len(ids), max(map(len, ids))))
+        return logits(ids)
+
+    monkeypatch.setattr(classifier._engine, "logits", watched)
+    classifier.classify(TEXTS * 20)
+    assert sum(texts for texts, _ in sizes) == len(TEXTS) * 20
+    assert all(texts == 1 or texts * width <= 256 for texts, width in sizes)
+    assert len(sizes) < len(TEXTS) * 20
+
+
+def test_a_batch_that_takes_too_long_is_cut_short(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "_batch_seconds", -1)
+    (result,) = classifier.classify(["good"])
+    assert isinstance(result, Overloaded)
+    assert result.status == 503
+
+
+def test_a_score_that_is_no_number_is_a_defect_and_not_an_answer(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        classifier._engine, "logits", lambda ids: np.full((len(ids), 2), np.nan, np.float32)
+    )
+    (result,) = classifier.classify(["good"])
+    assert isinstance(result, Backend)

@@ -1,0 +1,237 @@
+"""The client where a server fails; what it does with one that works is in tests/integration."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import sentiment_client
+from sentiment_client import (
+    BackendFailed,
+    ConnectionFailed,
+    Malformed,
+    ManagementClient,
+    NotAllowed,
+    NotFound,
+    Overloaded,
+    Prediction,
+    SentimentClient,
+    SentimentError,
+    TimedOut,
+    TooLarge,
+    Unauthorized,
+    UnexpectedAnswer,
+    Unhealthy,
+    Validation,
+    errors,
+    transport,
+)
+from sentiment_client.command import main
+
+from tests.unit.scripted_server import free_port, scripted
+
+ANSWER = {
+    "sentiment": "POSITIVE",
+    "score": 0.75,
+    "scores": {"NEGATIVE": 0.25, "POSITIVE": 0.75},
+    "tokens": 3,
+    "truncated": False,
+}
+OK = (200, json.dumps(ANSWER).encode())
+PREDICTION = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 3, False)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "BACKOFF", 0.001)
+    monkeypatch.setattr(transport, "JITTER", 0.001)
+
+
+def error(kind: str, message: str = "no") -> bytes:
+    return json.dumps({"error": message, "error_type": kind}).encode()
+
+
+@pytest.mark.parametrize(
+    "failure", ["reset", (500, b""), (503, error("Overloaded")), (507, b"{}"), "silence"]
+)
+def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
+    with (
+        scripted(failure, failure, OK) as server,
+        SentimentClient(server.address, timeout=0.3) as client,
+    ):
+        assert client.predict("good") == PREDICTION
+    assert len(server.requests) == 3
+    assert {body for _, _, _, body in server.requests} == {b'{"text": "good"}'}
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
+def test_what_the_caller_got_wrong_is_not_tried_again(status: int) -> None:
+    with scripted((status, error("Validation"))) as server, SentimentClient(server.address) as asks:
+        with pytest.raises(SentimentError):
+            asks.predict("good")
+        assert len(server.requests) == 1
+
+
+def test_retries_are_bounded_and_can_be_switched_off() -> None:
+    with scripted((503, error("Overloaded", "full"))) as server:
+        with SentimentClient(server.address) as client, pytest.raises(Overloaded, match="full"):
+            client.predict("good")
+        assert len(server.requests) == 1 + transport.RETRIES
+        with SentimentClient(server.address, retries=0) as client, pytest.raises(Overloaded):
+            client.predict("good")
+        assert len(server.requests) == 2 + transport.RETRIES
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    with scripted("silence") as server:
+        started = time.monotonic()
+        with SentimentClient(server.address, timeout=0.2, retries=1) as client:
+            with pytest.raises(TimedOut) as caught:
+                client.predict("good")
+        assert time.monotonic() - started < 5
+    assert caught.value.status is None
+    assert len(server.requests) == 2
+
+
+def test_no_server_at_all() -> None:
+    with SentimentClient(f"127.0.0.1:{free_port()}") as client:
+        with pytest.raises(ConnectionFailed, match="is the server up"):
+            client.predict("good")
+
+
+def test_registering_is_not_repeated() -> None:
+    with scripted((200, b'{"models": []}'), (503, b"{}")) as server:
+        with ManagementClient(server.address) as management, pytest.raises(Overloaded):
+            management.register("x.mar")
+        assert [method for method, *_ in server.requests] == ["GET", "POST"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "says"),
+    [
+        (400, error("Malformed", "Not UTF-8."), Malformed, "Not UTF-8."),
+        (422, error("Validation", "Blank."), Validation, "Blank."),
+        (503, error("Unhealthy"), Unhealthy, "no"),
+        (500, error("Backend"), BackendFailed, "no"),
+        (413, b"", TooLarge, "max_request_size"),
+        (502, b"<html>Bad Gateway</html>", BackendFailed, "no reason"),
+        (400, b'{"code": 400, "type": "InvalidKeyException", "message": "T"}', Unauthorized, "T"),
+        (404, b'{"code": 404, "type": "ModelNotFoundException", "message": "M"}', NotFound, "M"),
+        (405, b'{"code": 405, "type": "MethodNotAllowed", "message": "D"}', NotAllowed, "D"),
+        (503, b'{"code": 503, "type": "X", "message": "no worker"}', Overloaded, "no worker"),
+        (422, b'["not", "an object"]', Validation, "no reason"),
+        (418, b"{}", BackendFailed, "no reason"),
+    ],
+)
+def test_every_answer_has_its_error(
+    status: int, body: bytes, kind: type[SentimentError], says: str
+) -> None:
+    got = errors.from_answer(status, body)
+    assert type(got) is kind
+    assert got.status == status
+    assert says in got.message
+    assert str(got).endswith(f"(HTTP {status})")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"sentiment": "POSITIVE"}', b""])
+def test_a_stranger_at_the_address_is_recognised(body: bytes) -> None:
+    with scripted((200, body)) as server, SentimentClient(server.address) as client:
+        with pytest.raises(UnexpectedAnswer):
+            client.predict("good")
+        with pytest.raises(UnexpectedAnswer):
+            client.predict_many(["good"])
+
+
+def test_many_texts_are_sent_in_requests_that_the_server_takes() -> None:
+    with scripted((200, b"{}")) as server, SentimentClient(server.address) as client:
+        for texts in (["a"] * 100, ["x" * 200_000] * 3):
+            with pytest.raises(UnexpectedAnswer):
+                client.predict_many(texts)
+        first, second = (json.loads(body)["texts"] for *_, body in server.requests)
+        assert (len(first), len(second)) == (32, 2)
+        assert client.predict_many([]) == []
+
+
+def test_a_single_string_is_not_a_list_of_letters() -> None:
+    with SentimentClient() as client, pytest.raises(TypeError, match="predict"):
+        client.predict_many("good")
+
+
+def test_a_token_is_sent() -> None:
+    with scripted(OK) as server, SentimentClient(server.address, token="abc") as client:
+        client.predict("good")
+    assert server.requests[0][2]["Authorization"] == "Bearer abc"
+
+
+def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
+    keys = tmp_path / "key_file.json"
+    keys.write_text('{"inference": {"key": "old"}}')
+    refusal = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')
+    with scripted(OK, refusal, OK) as server:
+        with SentimentClient(server.address, token_file=keys) as client:
+            client.predict("good")
+            keys.write_text('{"inference": {"key": "new"}}')
+            assert client.predict("good") == PREDICTION
+    assert [headers["Authorization"] for _, _, headers, _ in server.requests] == [
+        "Bearer old",
+        "Bearer old",
+        "Bearer new",
+    ]
+
+
+def test_a_refused_token_that_has_not_changed_is_an_error(tmp_path: Path) -> None:
+    keys = tmp_path / "key_file.json"
+    keys.write_text('{"inference": {"key": "old"}}')
+    refusal = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')
+    with scripted(refusal) as server, SentimentClient(server.address, token_file=keys) as client:
+        with pytest.raises(Unauthorized, match="expired"):
+            client.predict("good")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", '{"inference": 3}'])
+def test_a_file_without_a_token_is_named(tmp_path: Path, content: str | None) -> None:
+    keys = tmp_path / "key_file.json"
+    if content is not None:
+        keys.write_text(content)
+    with SentimentClient(token_file=keys) as client:
+        with pytest.raises(Unauthorized, match="holds no inference token"):
+            client.predict("good")
+
+
+def test_importing_it_pulls_in_nothing_but_requests() -> None:
+    def imported_by(module: str) -> set[str]:
+        code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+        run = [sys.executable, "-c", code]
+        return set(subprocess.run(run, capture_output=True, text=True, check=True).stdout.split())
+
+    added = imported_by("sentiment_client") - imported_by("requests")
+    assert added - set(sys.stdlib_module_names) == {"sentiment_client"}
+
+
+def test_every_public_error_is_exported_and_drawn_in_the_tree() -> None:
+    public = {
+        name: value
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and value.__module__ == errors.__name__
+    }
+    assert "Malformed" in public
+    for name, value in public.items():
+        assert issubclass(value, SentimentError)
+        assert name in (errors.__doc__ or "")
+        assert getattr(sentiment_client, name) is value
+    assert sorted(sentiment_client.__all__) == sentiment_client.__all__
+
+
+def test_the_command_says_what_failed_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    for arguments in (
+        ["--address", address, "predict", "good"],
+        ["--management", address, "status"],
+    ):
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("sentiment: ")
+        assert said.count("\n") == 1

@@ -1,0 +1,170 @@
+"""The handler in TorchServe's hands: its own context and message encoding, without a server."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sentiment_handler import SentimentHandler
+from ts.context import Context, RequestProcessor
+from ts.protocol.otf_message_handler import create_predict_response
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "my-secret-text"
+
+
+class Metrics:
+    """Adds up what the handler counts, as TorchServe does."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def add_counter(self, name: str, value: int) -> None:
+        self.counts[name] = self.counts.get(name, 0) + value
+
+
+@pytest.fixture(scope="module")
+def handler() -> SentimentHandler:
+    handler = SentimentHandler()
+    handler.initialize(context_for([]))
+    return handler
+
+
+def context_for(headers: list[dict[str, Any]]) -> Context:
+    context = Context(
+        "sentiment",
+        str(ROOT),  # the folder that holds model/, as the unpacked archive does
+        {},
+        len(headers),
+        None,
+        "0.12.0",
+        metrics=Metrics(),
+        model_yaml_config=yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text()),
+    )
+    context.request_processor = [RequestProcessor(fields) for fields in headers]
+    context.request_ids = {index: f"id-{index}" for index in range(len(headers))}
+    return context
+
+
+def ask(
+    handler: SentimentHandler, *requests: tuple[dict[str, Any], dict[str, bytes]]
+) -> tuple[list[tuple[int, Any]], Context]:
+    """Run one batch; returns each request's status and JSON, and the context."""
+    context = context_for([headers for headers, _ in requests])
+    bodies = handler.handle([row for _, row in requests], context)
+    # TorchServe encodes answers outside any guard: whatever fails here would kill the worker.
+    assert create_predict_response(bodies, context.request_ids, "", 200, context)
+    statuses = [context.get_response_status(index) for index in range(len(bodies))]
+    assert all(phrase and phrase.isascii() for _, phrase in statuses)
+    assert all(context.get_response_content_type(i) for i in range(len(bodies)))
+    return [
+        (status, json.loads(body)) for (status, _), body in zip(statuses, bodies, strict=True)
+    ], context
+
+
+def post(body: object) -> tuple[dict[str, Any], dict[str, bytes]]:
+    return {"Content-Type": "application/json"}, {"body": json.dumps(body).encode()}
+
+
+def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) -> None:
+    answers, context = ask(
+        handler,
+        post({"text": "A wonderful film."}),
+        post({"texts": ["Awful.", "", "Great!"]}),
+        ({}, {"body": b"\xff"}),
+        post({"text": "A terrible mess."}),
+        post("nothing to see"),
+    )
+    assert [status for status, _ in answers] == [200, 200, 400, 200, 422]
+    assert answers[0][1]["sentiment"] == "POSITIVE"
+    many = answers[1][1]["results"]
+    assert [entry.get("sentiment") for entry in many] == ["NEGATIVE", None, "POSITIVE"]
+    assert answers[3][1]["sentiment"] == "NEGATIVE"
+    assert context.metrics.counts == {
+        "sentiment_batches_total": 1,
+        "sentiment_requests_total": 5,
+        "sentiment_texts_total": 4,
+        "sentiment_tokens_total": sum(
+            entry["tokens"] for entry in [answers[0][1], *many, answers[3][1]] if "tokens" in entry
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"describe": "True"},
+        {"explain": "True"},
+        {"body": {"content-type": "text/plain"}},
+        {"body": "a client's own header"},
+        {"X-Odd": "\r\n\ud800é\x00", "ÄÖ\ud800": "x"},
+        {"content-type": "application/json\r\nX-Forged: 1"},
+        {"CONTENT-TYPE": "text/plain"},
+        {"Content-Type": {"content-type": "text/plain"}},
+    ],
+)
+def test_no_header_brings_it_down(handler: SentimentHandler, headers: dict[str, Any]) -> None:
+    answers, _ = ask(handler, (headers, {"body": b"A wonderful film."}), post({"text": "Awful."}))
+    assert answers[0][0] in (200, 415)
+    assert answers[1][0] == 200
+
+
+def test_a_text_that_breaks_the_model_fails_alone_and_is_not_logged(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    classify = handler.classifier.classify
+
+    def fragile(texts: list[str]) -> Any:
+        for text in texts:
+            if SECRET in text:
+                raise KeyError(text)
+        return classify(texts)
+
+    monkeypatch.setattr(handler.classifier, "classify", fragile)
+    with caplog.at_level(logging.DEBUG):
+        answers, _ = ask(handler, post({"text": "Great!"}), post({"text": SECRET}))
+    assert [status for status, _ in answers] == [200, 500]
+    assert answers[1][1]["error_type"] == "Backend"
+    assert "id-1" in answers[1][1]["error"]
+    assert "id-1" in caplog.text
+    assert "KeyError" in caplog.text
+    assert SECRET not in caplog.text + json.dumps(answers)
+
+
+@pytest.mark.parametrize("method", ["preprocess", "inference", "postprocess"])
+def test_a_defect_anywhere_is_a_500_for_each_and_never_raises(
+    handler: SentimentHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError(f"CUDA error while reading {SECRET}")
+
+    monkeypatch.setattr(handler, method, broken)
+    answers, _ = ask(handler, post({"text": SECRET}), post({"text": "Great!"}))
+    assert [status for status, _ in answers] == [500, 500]
+    assert SECRET not in caplog.text
+
+
+def test_an_answer_that_torchserve_could_not_carry_is_refused(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "settings", _with(handler.settings, max_response_bytes=200))
+    answers, _ = ask(handler, post({"texts": ["good"] * 5}), post({"text": "good"}))
+    assert [status for status, _ in answers] == [413, 200]
+
+
+def test_torchserve_finds_exactly_one_class() -> None:
+    import sentiment_handler
+    from ts.utils.util import list_classes_from_module
+
+    assert list_classes_from_module(sentiment_handler) == [SentimentHandler]
+
+
+def _with(settings: Any, **changes: int) -> Any:
+    import dataclasses
+
+    return dataclasses.replace(settings, **changes)

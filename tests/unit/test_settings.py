@@ -1,0 +1,62 @@
+"""The handler's section of model-config.yaml."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sentiment.settings import Settings
+
+from scripts.properties import Properties
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())
+
+
+def test_the_settings_that_ship_are_complete() -> None:
+    settings = Settings.from_yaml(CONFIG)
+    assert settings.max_tokens == 512
+    # TorchServe kills a worker that takes longer, or whose answer is longer.
+    assert settings.batch_seconds <= CONFIG["responseTimeout"] / 2
+    limits = Properties.read(ROOT / "config.properties").values
+    assert settings.max_response_bytes < int(limits["max_response_size"])
+
+
+def test_batching_and_workers_stand_in_one_place() -> None:
+    model = Properties.read(ROOT / "config.properties").models["sentiment"]["1.0"]
+    assert {"batchSize", "maxBatchDelay", "minWorkers", "maxWorkers"} <= set(model)
+    assert not set(model) & set(CONFIG)
+
+
+def test_the_bodies_of_a_full_queue_fit_into_memory() -> None:
+    properties = Properties.read(ROOT / "config.properties").values
+    queued = int(properties["job_queue_size"]) * int(properties["max_request_size"])
+    for option in ("-Xmx", "-XX:MaxDirectMemorySize="):
+        _, _, rest = properties["vmargs"].partition(option)
+        assert queued * 2 < int(rest.split("m")[0]) << 20, option
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"max_token": 1}, "no setting named 'max_token'"),
+        ({"threads": 0}, "handler.threads must be"),
+        ({"threads": "2"}, "handler.threads must be"),
+        ({"threads": True}, "handler.threads must be"),
+        ({"threads": 1.5}, "handler.threads must be"),
+    ],
+)
+def test_a_wrong_setting_is_named(change: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Settings.from_yaml({"handler": CONFIG["handler"] | change})
+
+
+@pytest.mark.parametrize("config", [None, {}, {"handler": None}, {"handler": []}])
+def test_a_missing_section_is_named(config: dict[str, object] | None) -> None:
+    with pytest.raises(ValueError, match="no section named 'handler'"):
+        Settings.from_yaml(config)
+
+
+def test_a_missing_setting_is_named() -> None:
+    with pytest.raises(ValueError, match="needs a setting named 'batch_seconds'"):
+        Settings.from_yaml({"handler": {"threads": 1}})

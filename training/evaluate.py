@@ -1,0 +1,64 @@
+"""Measure a checkpoint as it is served: accuracy per data set, by the handler's own classifier.
+
+PYTHONPATH=handler python -m training.evaluate --data DIR [--model DIR] [--max-tokens 256 512]
+"""
+
+import argparse
+from pathlib import Path
+
+from sentiment.classifier import Classifier
+from sentiment.prediction import Prediction
+from sentiment.settings import Settings
+from tqdm import tqdm
+
+from training.data import EvaluationSet, evaluation_sets
+
+# Texts a call: enough to sort by length, few enough for the bar to move.
+_TEXTS_PER_CALL = 256
+
+
+def main() -> None:
+    """Print one line a data set and length."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="see training/data.py")
+    parser.add_argument("--model", type=Path, default=Path("model"))
+    parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512])
+    args = parser.parse_args()
+    print(f"{'data set':16} {'rows':>6} {'max tokens':>11} {'accuracy':>9} {'cut':>6}")
+    for max_tokens in args.max_tokens:
+        classifier = Classifier(
+            args.model,
+            Settings(
+                max_texts_per_request=1,
+                max_chars_per_text=1,
+                max_response_bytes=1,
+                max_tokens=max_tokens,
+                tokens_per_microbatch=4_096,
+                batch_seconds=3_600,
+                threads=64,
+            ),
+        )
+        for rows in evaluation_sets(args.data):
+            accuracy, cut = measure(classifier, rows)
+            print(
+                f"{rows.name:16} {len(rows.texts):6,} {max_tokens:11} {accuracy:9.2%} {cut:6.1%}",
+                flush=True,
+            )
+
+
+def measure(classifier: Classifier, rows: EvaluationSet) -> tuple[float, float]:
+    """Return (the share of rows labelled right, the share that was cut to the length), 0 to 1."""
+    right = cut = 0
+    starts = range(0, len(rows.texts), _TEXTS_PER_CALL)
+    for start in tqdm(starts, desc=rows.name, leave=False):
+        part = slice(start, start + _TEXTS_PER_CALL)
+        results = classifier.classify(rows.texts[part])
+        for result, label in zip(results, rows.labels[part], strict=True):
+            assert isinstance(result, Prediction), result  # noqa: S101 (an error is a defect here)
+            right += result.label == classifier.labels[label]
+            cut += result.truncated
+    return right / len(rows.texts), cut / len(rows.texts)
+
+
+if __name__ == "__main__":
+    main()
