@@ -1,7 +1,7 @@
 """A server on a free port that fails in ways that a real one does, but on demand.
 
 Only for what a TorchServe cannot be made to do at a given moment: reset a connection, never
-answer, answer with a proxy's page. What it answers otherwise, the integration tests ask the real one.
+answer, answer with a proxy's page. The integration tests ask the real one.
 """
 
 import socket

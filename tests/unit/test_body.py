@@ -39,7 +39,7 @@ def test_a_byte_order_mark_is_not_text() -> None:
 
 
 def test_a_form_is_its_fields() -> None:
-    assert read_body(FORM, {"text": bytearray(b"good")}) == Form({"text": "good"})
+    assert read_body(FORM, {"text": b"good"}) == Form({"text": "good"})
     assert read_body({"content-type": "multipart/form-data; boundary=x"}, {}) == Form({})
 
 

@@ -1,0 +1,161 @@
+"""The archive holds exactly what the handler needs, and what would not serve is not built."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.archive import build, check
+from scripts.failure import Failure
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "model"
+MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
+MODEL_FILES |= {"model/tokenizer_config.json"}
+
+
+@pytest.fixture
+def unpacked(archive: Path, tmp_path: Path) -> Path:
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(tmp_path / "unpacked")
+    return tmp_path / "unpacked"
+
+
+def test_it_holds_the_handler_the_model_and_the_manifest(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as content:
+        names = {name for name in content.namelist() if not name.endswith("/")}
+        manifest = json.loads(content.read("MAR-INF/MANIFEST.json"))
+    handler = {
+        str(path.relative_to(ROOT / "handler"))
+        for path in (ROOT / "handler").rglob("*")
+        if path.suffix in (".py", ".yaml")
+    }
+    assert names == handler | MODEL_FILES | {"MAR-INF/MANIFEST.json"}
+    assert manifest["model"]["modelName"] == "sentiment"
+    assert manifest["model"]["handler"] == "sentiment_handler.py"
+    assert manifest["model"]["configFile"] == "model-config.yaml"
+
+
+def test_every_module_in_it_is_imported_and_none_from_beside_it(unpacked: Path) -> None:
+    code = """
+import sys, json
+from pathlib import Path
+import sentiment_handler
+files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+print(json.dumps(sorted(str(Path(file).resolve()) for file in files if file)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=unpacked,
+        env=os.environ | {"PYTHONPATH": str(unpacked), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {Path(file) for file in json.loads(done.stdout)}
+    assert set(unpacked.rglob("*.py")) <= imported
+    for other in ("handler", "client", "scripts", "tests"):
+        assert not [file for file in imported if file.is_relative_to(ROOT / other)]
+
+
+@pytest.mark.parametrize("name", sorted(MODEL_FILES | {"model-config.yaml"}))
+def test_it_cannot_do_without_any_of_its_data(unpacked: Path, name: str) -> None:
+    (unpacked / name).unlink()
+    assert not loads(unpacked)
+
+
+def test_it_loads_as_it_is(unpacked: Path) -> None:
+    assert loads(unpacked)
+
+
+def loads(unpacked: Path) -> bool:
+    """Whether a process like a worker can load the unpacked archive and score with it."""
+    return (
+        subprocess.run(
+            [sys.executable, ROOT / "scripts" / "check_archive.py"],
+            cwd=unpacked,
+            env=os.environ | {"PYTHONPATH": str(unpacked), "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
+
+
+def checkpoint(folder: Path, **changes: Any) -> Path:
+    """A tiny untrained classifier of another kind, with the default model's tokenizer."""
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    config = BertConfig(
+        vocab_size=30_522,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=64,
+        **changes,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(MODEL).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({"id2label": {0: "sad", 1: "so-so", 2: "glad"}}, ["sad", "so-so", "glad"]),
+        ({"num_labels": 1}, ["LABEL_0"]),
+        (
+            {"num_labels": 4, "problem_type": "multi_label_classification"},
+            ["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"],
+        ),
+    ],
+    ids=["three labels", "one logit", "multi-label"],
+)
+def test_any_classifier_is_packaged_with_its_own_labels(
+    tmp_path: Path, changes: dict[str, Any], labels: list[str]
+) -> None:
+    # `build` itself compares every score with transformers' pipeline.
+    assert build(str(checkpoint(tmp_path / "own", **changes)), tmp_path / "own.mar") == labels
+    assert (tmp_path / "own.mar").exists()
+
+
+def test_no_half_built_archive_is_left_and_a_good_one_stays(tmp_path: Path) -> None:
+    output = tmp_path / "store" / "sentiment.mar"
+    output.parent.mkdir()
+    output.write_bytes(b"the good one")
+    with pytest.raises(Failure, match="cannot be loaded"):
+        build(str(tmp_path / "nowhere"), output)
+    assert output.read_bytes() == b"the good one"
+    assert [path.name for path in output.parent.iterdir()] == ["sentiment.mar"]
+
+
+def test_a_checkpoint_without_a_trained_head_is_refused(tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    folder = checkpoint(tmp_path / "own")
+    body = AutoModel.from_pretrained(folder)
+    body.save_pretrained(folder)
+    with pytest.raises(Failure, match="no trained classification head"):
+        build(str(folder), tmp_path / "own.mar")
+
+
+def test_labels_of_one_name_are_refused(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "own", id2label={0: "same", 1: "same"})
+    with pytest.raises(Failure, match="two labels of one name"):
+        build(str(folder), tmp_path / "own.mar")
+
+
+def test_a_handler_that_does_not_load_is_refused(archive: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mar"
+    shutil.copy(archive, broken)
+    with zipfile.ZipFile(broken, "a") as content, pytest.warns(UserWarning, match="Duplicate"):
+        content.writestr("model-config.yaml", "handler: {}\n")
+    with pytest.raises(Failure, match="needs a setting named"):
+        check(broken, tmp_path / "unpacked")

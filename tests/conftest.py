@@ -1,0 +1,79 @@
+"""The archive and the server that tests ask: the real ones, built and started once."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.archive import build
+from scripts.failure import Failure
+from scripts.properties import Properties
+from scripts.server import Server
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A user's own settings must not lead a test to another server.
+for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of the default model, in a model store of its own."""
+    path = tmp_path_factory.mktemp("store") / "sentiment.mar"
+    build(str(ROOT / "model"), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """TorchServe with the configuration that ships, on free ports, allowing registration."""
+    with running(archive, tmp_path_factory.mktemp("server"), enable_model_api="true") as started:
+        yield started
+
+
+@contextlib.contextmanager
+def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
+    """Start a server of `archive` with some settings changed, and stop it whatever happens."""
+    server = make_server(archive, folder, **changes)
+    try:
+        server.start()
+    except Failure as failure:
+        pytest.fail(f"{failure}\n{failure.log}")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def make_server(archive: Path, folder: Path, **changes: str) -> Server:
+    """A server that is not started: the configuration that ships, on free ports."""
+    inference, management, metrics, *grpc = free_ports(5)
+    settings = {
+        "inference_address": f"http://127.0.0.1:{inference}",
+        "management_address": f"http://127.0.0.1:{management}",
+        "metrics_address": f"http://127.0.0.1:{metrics}",
+        "grpc_inference_port": str(grpc[0]),
+        "grpc_management_port": str(grpc[1]),
+        "metrics_config": str(ROOT / "metrics.yaml"),
+    } | changes
+    properties = Properties.read(ROOT / "config.properties")
+    return Server(
+        properties.write(folder / "config.properties", **settings),
+        model_store=archive.parent,
+        log_config=ROOT / "log4j2.xml",
+        home=folder,
+        run=folder,
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on; all are held until the last one is found."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in sockets]

@@ -1,0 +1,153 @@
+"""The client and its command against the real server."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sentiment_client import (
+    Malformed,
+    ManagementClient,
+    NotFound,
+    Overloaded,
+    Prediction,
+    SentimentClient,
+    SentimentError,
+    TooLarge,
+    Validation,
+)
+from sentiment_client.command import main
+
+from scripts.server import Server
+from tests.integration.texts import TEXTS
+
+
+def test_one_text(client: SentimentClient) -> None:
+    got = client.predict("A gripping, beautifully shot film.")
+    assert (got.label, got.tokens, got.truncated) == ("POSITIVE", 9, False)
+    assert got.score == max(got.scores.values()) > 0.9
+
+
+def test_many_texts_over_several_requests_come_back_in_order(client: SentimentClient) -> None:
+    texts = [TEXTS[i % len(TEXTS)] for i in range(100)]
+    alone = {text: client.predict(text).label for text in TEXTS}
+    results = client.predict_many(iter(texts))
+    assert [r.label for r in results if isinstance(r, Prediction)] == [alone[t] for t in texts]
+
+
+def test_a_bad_text_among_many_is_returned_as_its_error(client: SentimentClient) -> None:
+    good, blank, long, broken, also_good = client.predict_many(
+        ["Great!", " ", "x" * 100_001, "\ud800", "Awful."]
+    )
+    assert isinstance(good, Prediction)
+    assert isinstance(also_good, Prediction)
+    assert (type(blank), type(long), type(broken)) == (Validation, TooLarge, Malformed)
+    assert isinstance(long, SentimentError)
+    assert long.status == 413
+
+
+def test_each_mistake_has_its_exception(client: SentimentClient, server: Server) -> None:
+    with pytest.raises(Validation, match="blank"):
+        client.predict("")
+    with pytest.raises(TooLarge, match="100,001 characters"):
+        client.predict("x" * 100_001)
+    with pytest.raises(TooLarge, match="max_request_size"):
+        client.predict("x" * 5_000_000)
+    with pytest.raises(Malformed, match="surrogate"):
+        client.predict("\ud800")
+    with server.client(model="nonesuch") as other, pytest.raises(NotFound):
+        other.predict("good")
+    with server.client(version="9.9") as other, pytest.raises(NotFound):
+        other.predict("good")
+    with server.client(version="1.0") as other:
+        assert other.predict("Great!").label == "POSITIVE"
+
+
+def test_a_client_serves_many_threads(client: SentimentClient) -> None:
+    with load(client) as failures:
+        for _ in range(20):
+            client.predict(TEXTS[0])
+    assert failures == []
+
+
+@contextmanager
+def load(client: SentimentClient, threads: int = 8) -> Iterator[list[SentimentError]]:
+    """Predict without pause while the block runs; yields the errors."""
+    failures: list[SentimentError] = []
+    over = threading.Event()
+
+    def predict() -> None:
+        while not over.is_set():
+            for text in TEXTS[:4]:
+                try:
+                    client.predict(text)
+                except SentimentError as error:
+                    failures.append(error)
+
+    running = [threading.Thread(target=predict) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        yield failures
+    finally:
+        over.set()
+        for thread in running:
+            thread.join()
+
+
+def test_no_request_is_lost_while_workers_come_and_go(
+    server: Server, client: SentimentClient, management: ManagementClient
+) -> None:
+    command = ["--management", server.properties.management, "workers"]
+    with load(client) as failures:
+        for workers in (2, 1, 2, 1):
+            assert main([*command, str(workers)]) == 0
+            assert management.describe().ready_workers == workers
+    assert failures == []
+
+
+def test_without_workers_requests_are_refused_until_there_are_some(
+    server: Server, management: ManagementClient
+) -> None:
+    assert management.scale(0).workers == ()
+    try:
+        with server.client(retries=0) as impatient, pytest.raises(Overloaded):
+            impatient.predict("good")
+    finally:
+        assert management.scale(1).ready_workers == 1
+    with server.client() as client:
+        assert client.predict("Great!").label == "POSITIVE"
+
+
+def test_the_command_predicts(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["--address", server.properties.inference]
+    assert main([*command, "predict", "A wonderful film.", "A terrible mess."]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("POSITIVE\t0.")
+    assert first.endswith("\tA wonderful film.")
+    assert second.startswith("NEGATIVE\t0.")
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("A wonderful film.\n\nA terrible mess.\n"))
+    assert main([*command, "--json", "predict", "-"]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row.get("label", row.get("error_type")) for row in rows] == [
+        "POSITIVE",
+        "Validation",
+        "NEGATIVE",
+    ]
+
+
+def test_the_command_tells_the_status(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--management", server.properties.management]
+    assert main([*command, "status"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("sentiment 1.0 (sentiment.mar, default): 1 of 1 workers ready")
+    assert "0 of 1000 queue places taken, batches of up to 32 after 1 ms" in said
+    assert main([*command, "--json", "status"]) == 0
+    assert json.loads(capsys.readouterr().out)["workers"][0]["status"] == "READY"
+    assert main([*command, "--model", "nonesuch", "status"]) == 1
+    assert "nonesuch" in capsys.readouterr().err

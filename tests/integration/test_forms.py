@@ -1,0 +1,48 @@
+"""Every way to write the one request, by the tool that people write it with."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TEXT = "A gripping, beautifully shot film & more + 100 % fun."
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+def curl(url: str, *arguments: str) -> tuple[int, dict[str, object]]:
+    run = ["curl", "--silent", "--write-out", "\n%{http_code}", *arguments, url]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    body, _, status = said.rpartition("\n")
+    return int(status), json.loads(body)
+
+
+def test_every_form_gets_the_same_answer(url: str, tmp_path: Path) -> None:
+    review = tmp_path / "review.txt"
+    review.write_text(TEXT)
+    answers = [
+        curl(url, "-H", "Content-Type: application/json", "-d", json.dumps({"text": TEXT})),
+        curl(url, "-H", "Content-Type: text/plain; charset=utf-8", "-d", TEXT),
+        curl(url, "-T", str(review)),
+        curl(url, "-F", f"text={TEXT}"),
+        curl(url, "-F", f"text=@{review}"),
+        curl(url, "-F", f"data=<{review}"),
+        curl(url, "--data-urlencode", f"text={TEXT}"),
+        curl(url, "--data-urlencode", f"data={TEXT}"),
+    ]
+    assert {status for status, _ in answers} == {200}
+    assert all(body == answers[0][1] for _, body in answers)
+    assert answers[0][1]["sentiment"] == "POSITIVE"
+
+
+def test_json_without_its_content_type_is_told_which_header_to_add(url: str) -> None:
+    status, body = curl(url, "-d", json.dumps({"text": TEXT}))
+    assert status == 415
+    assert "Content-Type: application/json" in str(body["error"])
+
+
+def test_a_get_without_a_body_is_told_to_send_one(url: str) -> None:
+    status, body = curl(url)
+    assert (status, body["error_type"]) == (400, "Malformed")

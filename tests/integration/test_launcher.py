@@ -1,0 +1,141 @@
+"""Starting and stopping: the second time, and when something is in the way."""
+
+import os
+import shutil
+import socket
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from sentiment_client import NotAllowed, SentimentClient, Unauthorized
+
+from scripts import serve
+from scripts import server as launcher
+from scripts.failure import Failure
+from scripts.server import Server
+from tests.conftest import make_server, running
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Every process that works in a folder, as TorchServe's Java does in its home."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()) == folder:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_starting_again_says_that_it_is_up(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    java = server.java()
+    serve.start(server)
+    said = capsys.readouterr().out
+    assert f"The server is already up at {server.properties.inference}" in said
+    assert '{"sentiment": "POSITIVE", ' in said
+    assert server.java() == java
+
+
+def test_the_curl_line_that_is_shown_works(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve.start(server)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    (command,) = [line for line in lines if line.startswith("curl ")]
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    assert os.popen(command + " --silent").read() == lines[lines.index(command) + 1]
+
+
+@pytest.mark.parametrize("setting", ["inference_address", "metrics_address", "grpc_inference_port"])
+def test_a_port_that_is_taken_is_named(archive: Path, tmp_path: Path, setting: str) -> None:
+    server = make_server(archive, tmp_path)
+    with socket.socket() as taken:
+        taken.bind(server.properties.ports()[setting])
+        taken.listen()
+        with pytest.raises(Failure, match=f"{taken.getsockname()[1]} .*{setting}"):
+            server.start()
+    assert server.java() is None
+
+
+def test_a_missing_archive_is_named(archive: Path, tmp_path: Path) -> None:
+    server = make_server(tmp_path / "store" / "sentiment.mar", tmp_path)
+    with pytest.raises(Failure, match="make archive"):
+        server.start()
+
+
+def test_a_full_disk_is_told(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(launcher.shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    with pytest.raises(Failure, match="Only 1 MB are free"):
+        make_server(archive, tmp_path).start()
+
+
+def test_a_configuration_that_torchserve_refuses_is_shown(archive: Path, tmp_path: Path) -> None:
+    server = make_server(archive, tmp_path, vmargs="-XX:NoSuchOption")
+    with pytest.raises(Failure, match="stopped while it was starting") as caught:
+        server.start()
+    assert "NoSuchOption" in caught.value.log
+    assert processes_in(tmp_path) == []
+
+
+def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    with (
+        zipfile.ZipFile(archive) as good,
+        zipfile.ZipFile(store / "sentiment.mar", "w") as broken,
+    ):
+        for name in good.namelist():
+            broken.writestr(name, b"{}" if name == "model/config.json" else good.read(name))
+    server = make_server(store / "sentiment.mar", tmp_path)
+    with pytest.raises(Failure, match="The worker died") as caught:
+        server.start()
+    assert "Traceback" in caught.value.log or "Error" in caught.value.log
+    assert processes_in(tmp_path) == []
+
+
+def test_tokens_are_asked_for_and_sent(archive: Path, tmp_path: Path) -> None:
+    with running(archive, tmp_path, disable_token_authorization="false") as server:
+        assert server.key_file.stat().st_mode & 0o077 == 0
+        with SentimentClient(server.properties.inference) as stranger:
+            with pytest.raises(Unauthorized) as caught:
+                stranger.predict("good")
+            assert caught.value.status == 400
+        with server.client() as client, server.management() as management:
+            assert client.predict("Great!").label == "POSITIVE"
+            assert management.describe().ready_workers == 1
+            with pytest.raises(NotAllowed):  # enable_model_api=false, as it ships
+                management.register("sentiment.mar")
+            rotate_token(server)
+            assert client.predict("Awful.").label == "NEGATIVE"
+        java = server.java()
+        assert java is not None
+        family = [java, *java.children(recursive=True)]
+        assert len(family) > 1
+        assert server.stop()
+        assert not [process for process in family if process.is_running()]
+        assert not server.key_file.exists()
+        assert not server.stop()
+    assert processes_in(tmp_path) == []
+
+
+def rotate_token(server: Server) -> None:
+    import json
+
+    keys = json.loads(server.key_file.read_text())
+    answer = requests.get(
+        f"{server.properties.management}/token",
+        params={"type": "inference"},
+        headers={"Authorization": f"Bearer {keys['API']['key']}"},
+        timeout=10,
+    )
+    assert answer.status_code == 200
+    assert json.loads(server.key_file.read_text())["inference"] != keys["inference"]

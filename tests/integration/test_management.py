@@ -1,0 +1,71 @@
+"""Versions come and go while the server runs."""
+
+from pathlib import Path
+
+import pytest
+from sentiment_client import Conflict, ManagementClient, NotFound, SentimentError
+
+from scripts.archive import build
+from scripts.server import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_model_is_listed_and_described(management: ManagementClient) -> None:
+    assert management.list() == {"sentiment": "sentiment.mar"}
+    model = management.describe()
+    assert (model.name, model.version, model.archive) == ("sentiment", "1.0", "sentiment.mar")
+    assert (model.batch_size, model.max_batch_delay, model.queue_size) == (32, 1, 1000)
+    assert [worker.ready for worker in model.workers] == [True]
+    assert management.describe_all() == (model,)
+
+
+def test_a_second_version_is_registered_made_the_default_and_taken_away(
+    server: Server, management: ManagementClient
+) -> None:
+    build(str(ROOT / "model"), server.model_store / "second.mar", version="2.0")
+    model = management.register("second.mar")
+    try:
+        assert (model.version, model.ready_workers) == ("2.0", 1)
+        assert (model.batch_size, model.max_batch_delay) == (32, 1)
+        assert management.default_version() == "1.0"
+        with server.client(version="2.0") as client:
+            assert client.predict("Great!").label == "POSITIVE"
+        with pytest.raises(Conflict):
+            management.register("second.mar")
+        management.set_default("2.0")
+        assert management.default_version() == "2.0"
+    finally:
+        management.set_default("1.0")
+        management.unregister("sentiment", "2.0")
+    assert [model.version for model in management.describe_all()] == ["1.0"]
+    with pytest.raises(NotFound):
+        management.describe("sentiment", "2.0")
+
+
+def test_what_is_not_there_is_not_found(management: ManagementClient) -> None:
+    with pytest.raises(NotFound):
+        management.describe("nonesuch")
+    with pytest.raises(NotFound):
+        management.scale(1, model="nonesuch")
+    with pytest.raises(NotFound):
+        management.register("nonesuch.mar")
+    with pytest.raises(NotFound):
+        management.set_default("9.9")
+
+
+@pytest.mark.parametrize("path", ["https://127.0.0.1:1/x.mar", "file:///etc/x.mar", "../x.mar"])
+def test_nothing_is_fetched_from_elsewhere(
+    server: Server, management: ManagementClient, path: str
+) -> None:
+    before = sorted(server.model_store.iterdir())
+    with pytest.raises(SentimentError):
+        management.register(path)
+    with pytest.raises(SentimentError):
+        management.send("POST", "/workflows", params={"url": path})
+    assert sorted(server.model_store.iterdir()) == before
+
+
+def test_a_count_below_zero_is_refused(management: ManagementClient) -> None:
+    with pytest.raises(ValueError, match="fewer than 0"):
+        management.scale(-1)

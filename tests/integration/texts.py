@@ -1,0 +1,16 @@
+"""Texts for the tests to score, written for this project."""
+
+TEXTS = (
+    "A gripping, beautifully shot film.",
+    "Two hours I will never get back.",
+    "The cast is charming and the jokes land.",
+    "Wooden acting, a muddled plot and an ending that cheats.",
+    "I laughed, I cried, and I want to see it again.",
+    "It looks cheap and sounds worse.",
+    "Slow to start, but what a finish!",
+    "Not even the soundtrack could save this mess.",
+    "Funny, warm and wise.",
+    "I have rarely been so bored in a cinema.",
+    "A small masterpiece of timing and tenderness. " * 12,
+    "The hero is dull, the villain is duller, and the dialogue is dullest of all. " * 12,
+)
