@@ -6,6 +6,7 @@ VENV := .venv/bin
 ARCHIVE := model_store/sentiment.mar
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help serve stop archive test check format train evaluate clean
 
 help:  ## Say what there is

@@ -43,6 +43,9 @@ def main() -> int:
             print(failure.log, file=sys.stderr)
         print(failure, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"The archive cannot be written: {error}.", file=sys.stderr)
+        return 1
     size = output.stat().st_size / 1e6
     print(f"Built {output} ({size:.1f} MB): {model}, labels {', '.join(labels)}")
     return 0
@@ -71,9 +74,9 @@ def save_checkpoint(model: str, folder: Path) -> list[str]:
     logging.disable_progress_bar()
     try:
         loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
-            model, dtype="auto", output_loading_info=True
+            model, dtype="auto", output_loading_info=True, local_files_only=Path(model).is_dir()
         )
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=Path(model).is_dir())
     except (OSError, ValueError, ImportError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise Failure(f"{model} cannot be loaded as a sequence classifier: {reason}") from None
@@ -134,9 +137,9 @@ def check(archive: Path, folder: Path) -> None:
         content.extractall(folder)
     # As in a worker, the unpacked archive is the working folder and first on the path.
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "check_archive.py"],
+        [sys.executable, "-P", ROOT / "scripts" / "check_archive.py"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | {"PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         check=False,

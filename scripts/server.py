@@ -67,6 +67,7 @@ class Server:
         for setting, address in self.properties.ports().items():
             self._check_free(setting, address)
         self.run.mkdir(parents=True, exist_ok=True)
+        self.stop()  # clears away what a server that was killed has left
         temp = Path(tempfile.mkdtemp(prefix="sentiment-"))
         try:
             free, needed = shutil.disk_usage(temp).free, FREE_BYTES + 3 * archive.stat().st_size

@@ -3,10 +3,18 @@
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sentiment_client.address import base_address
-from sentiment_client.errors import SentimentError, UnexpectedAnswer, from_entry
+from sentiment_client.errors import (
+    Overloaded,
+    SentimentError,
+    UnexpectedAnswer,
+    Unhealthy,
+    from_entry,
+)
+from sentiment_client.management import ManagementClient
 from sentiment_client.results import Prediction
 from sentiment_client.transport import RETRIES, Timeout, Transport
 
@@ -27,7 +35,8 @@ class SentimentClient(Transport):
     refused connections, time-outs and 500, 503 and 507 are tried again `retries` times with
     growing pauses: a prediction can always be repeated. `token` is sent as it is;
     `token_file` is TorchServe's key_file.json, read again when a token has been rotated.
-    One client may be used by many threads.
+    With a `management` address, a refusal for want of workers is told from a full queue:
+    Unhealthy instead of Overloaded. One client may be used by many threads.
     """
 
     def __init__(
@@ -40,6 +49,7 @@ class SentimentClient(Transport):
         retries: int = RETRIES,
         token: str | None = None,
         token_file: Path | str | None = None,
+        management: str | None = None,
     ) -> None:
         super().__init__(
             base_address(address, 8080),
@@ -50,11 +60,15 @@ class SentimentClient(Transport):
             token=token,
             token_file=token_file,
         )
+        self._model, self._version = model, version
+        self._management = management and ManagementClient(
+            management, timeout=timeout, retries=0, token_file=token_file
+        )
         self._path = "/predictions/" + "/".join(quote(p, safe="") for p in (model, version) if p)
 
     def predict(self, text: str) -> Prediction:
         """Score one text; raises SentimentError."""
-        return Prediction.from_json(self.send("POST", self._path, body=_body("text", _json(text))))
+        return Prediction.from_json(self._ask(_body("text", _json(text))))
 
     def predict_many(self, texts: Iterable[str]) -> list[Prediction | SentimentError]:
         """Score many texts, in as few requests as their size allows; answers are in order.
@@ -66,8 +80,29 @@ class SentimentClient(Transport):
             raise TypeError("predict_many takes a list of texts; for one text there is predict.")
         return [result for chunk in _chunks(texts) for result in self._predict_chunk(chunk)]
 
+    def close(self) -> None:
+        """Close the pooled connections."""
+        super().close()
+        if self._management:
+            self._management.close()
+
+    def _ask(self, body: bytes) -> Any:
+        try:
+            return self.send("POST", self._path, body=body)
+        except Overloaded as refusal:
+            # TorchServe has one sentence for a full queue and for no worker.
+            if self._management and not self._has_worker(self._management):
+                raise Unhealthy("No worker is ready: try again later.", refusal.status) from None
+            raise
+
+    def _has_worker(self, management: ManagementClient) -> bool:
+        try:
+            return management.describe(self._model, self._version).ready_workers > 0
+        except SentimentError:
+            return True  # it cannot be told, so the server's own word stands
+
     def _predict_chunk(self, encoded: list[str]) -> list[Prediction | SentimentError]:
-        answer = self.send("POST", self._path, body=_body("texts", f"[{', '.join(encoded)}]"))
+        answer = self._ask(_body("texts", f"[{', '.join(encoded)}]"))
         entries = answer.get("results") if isinstance(answer, dict) else None
         if not isinstance(entries, list) or len(entries) != len(encoded):
             raise UnexpectedAnswer("The answer is not a list of predictions: check the address.")

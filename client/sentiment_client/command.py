@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _predict(args: argparse.Namespace) -> int:
     texts = list(_texts(args.texts))
-    with SentimentClient(args.address, model=args.model, token_file=args.token_file) as client:
+    with SentimentClient(
+        args.address, model=args.model, token_file=args.token_file, management=args.management
+    ) as client:
         results = client.predict_many(texts)
     for text, result in zip(texts, results, strict=True):
         if args.json:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sentiment_client.address import base_address
-from sentiment_client.errors import TimedOut
+from sentiment_client.errors import TimedOut, UnexpectedAnswer
 from sentiment_client.results import Model
 from sentiment_client.transport import RETRIES, Timeout, Transport
 
@@ -48,13 +48,18 @@ class ManagementClient(Transport):
         page: str | None = "0"
         while page is not None:
             answer = self.send("GET", "/models", params={"limit": 100, "next_page_token": page})
-            models |= {model["modelName"]: model["modelUrl"] for model in answer["models"]}
-            page = answer.get("nextPageToken")
+            try:
+                models |= {model["modelName"]: model["modelUrl"] for model in answer["models"]}
+                page = answer.get("nextPageToken")
+            except (KeyError, TypeError):
+                raise UnexpectedAnswer(
+                    "The answer lists no models: check the management address."
+                ) from None
         return models
 
     def describe(self, model: str = "sentiment", version: str | None = None) -> Model:
         """One version of a model, the default one unless named; raises NotFound."""
-        return Model.from_json(self.send("GET", _path(model, version))[0])
+        return Model.list_from_json(self.send("GET", _path(model, version)))[0]
 
     def default_version(self, model: str = "sentiment") -> str:
         """The version that answers requests that name none."""
@@ -62,7 +67,7 @@ class ManagementClient(Transport):
 
     def describe_all(self, model: str = "sentiment") -> tuple[Model, ...]:
         """Every version of a model."""
-        return tuple(Model.from_json(entry) for entry in self.send("GET", _path(model, "all")))
+        return Model.list_from_json(self.send("GET", _path(model, "all")))
 
     def register(
         self,
@@ -91,8 +96,9 @@ class ManagementClient(Transport):
             params["model_name"] = model
         before = self._versions()
         self.send("POST", "/models", params=params)
-        name, version = next(iter(self._versions() - before))
-        return self.scale(workers, model=name, version=version, wait=wait)
+        for name, version in self._versions() - before:
+            return self.scale(workers, model=name, version=version, wait=wait)
+        raise UnexpectedAnswer(f"{archive} was accepted, but no version was added.")
 
     def unregister(self, model: str, version: str | None = None) -> None:
         """Take a version out of service; raises NotAllowed, NotFound."""

@@ -72,26 +72,31 @@ class Model:
         return sum(worker.ready for worker in self.workers)
 
     @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read one entry of TorchServe's description; raises UnexpectedAnswer."""
+    def list_from_json(cls, value: Any) -> tuple[Self, ...]:
+        """Read TorchServe's description of one version or all; raises UnexpectedAnswer."""
         try:
-            queue = value.get("jobQueueStatus", {})
-            return cls(
-                name=value["modelName"],
-                version=value["modelVersion"],
-                archive=value["modelUrl"],
-                min_workers=value["minWorkers"],
-                max_workers=value["maxWorkers"],
-                batch_size=value["batchSize"],
-                max_batch_delay=value["maxBatchDelay"],
-                workers=tuple(
-                    Worker(entry["id"], entry["pid"], entry["status"], entry["memoryUsage"])
-                    for entry in value["workers"]
-                ),
-                pending_requests=queue.get("pendingRequests", 0),
-                queue_size=queue.get("remainingCapacity", 0) + queue.get("pendingRequests", 0),
-            )
+            models = tuple(cls._from_json(entry) for entry in value)
         except (AttributeError, KeyError, TypeError):
-            raise UnexpectedAnswer(
-                "The answer describes no model: check the management address."
-            ) from None
+            models = ()
+        if not models:
+            raise UnexpectedAnswer("The answer describes no model: check the management address.")
+        return models
+
+    @classmethod
+    def _from_json(cls, value: Any) -> Self:
+        queue = value.get("jobQueueStatus", {})
+        return cls(
+            name=value["modelName"],
+            version=value["modelVersion"],
+            archive=value["modelUrl"],
+            min_workers=value["minWorkers"],
+            max_workers=value["maxWorkers"],
+            batch_size=value["batchSize"],
+            max_batch_delay=value["maxBatchDelay"],
+            workers=tuple(
+                Worker(entry["id"], entry["pid"], entry["status"], entry["memoryUsage"])
+                for entry in value["workers"]
+            ),
+            pending_requests=queue.get("pendingRequests", 0),
+            queue_size=queue.get("remainingCapacity", 0) + queue.get("pendingRequests", 0),
+        )

@@ -16,6 +16,7 @@ from sentiment_client import (
     SentimentClient,
     SentimentError,
     TooLarge,
+    Unhealthy,
     Validation,
 )
 from sentiment_client.command import main
@@ -115,6 +116,9 @@ def test_without_workers_requests_are_refused_until_there_are_some(
     try:
         with server.client(retries=0) as impatient, pytest.raises(Overloaded):
             impatient.predict("good")
+        both = server.client(retries=0, management=server.properties.management)
+        with both as knowing, pytest.raises(Unhealthy):
+            knowing.predict("good")
     finally:
         assert management.scale(1).ready_workers == 1
     with server.client() as client:

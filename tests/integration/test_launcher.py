@@ -1,8 +1,8 @@
 """Starting and stopping: the second time, and when something is in the way."""
 
-import os
 import shutil
 import socket
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import requests
 from sentiment_client import NotAllowed, SentimentClient, Unauthorized
 
 from scripts import serve
-from scripts import server as launcher
 from scripts.failure import Failure
 from scripts.server import Server
 from tests.conftest import make_server, running
@@ -49,7 +48,9 @@ def test_the_curl_line_that_is_shown_works(
     (command,) = [line for line in lines if line.startswith("curl ")]
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    assert os.popen(command + " --silent").read() == lines[lines.index(command) + 1]
+    run = ["sh", "-c", f"{command} --silent"]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert said == lines[lines.index(command) + 1]
 
 
 @pytest.mark.parametrize("setting", ["inference_address", "metrics_address", "grpc_inference_port"])
@@ -73,7 +74,7 @@ def test_a_full_disk_is_told(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(launcher.shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     with pytest.raises(Failure, match="Only 1 MB are free"):
         make_server(archive, tmp_path).start()
 

@@ -144,6 +144,15 @@ def test_a_stranger_at_the_address_is_recognised(body: bytes) -> None:
             client.predict_many(["good"])
 
 
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"3", b'[{"modelName": "x"}]', b"<html>"])
+def test_a_stranger_at_the_management_address_is_recognised(body: bytes) -> None:
+    with scripted((200, body)) as server, ManagementClient(server.address) as management:
+        with pytest.raises(UnexpectedAnswer):
+            management.describe()
+        with pytest.raises(UnexpectedAnswer):
+            management.list()
+
+
 def test_many_texts_are_sent_in_requests_that_the_server_takes() -> None:
     with scripted((200, b"{}")) as server, SentimentClient(server.address) as client:
         for texts in (["a"] * 100, ["x" * 200_000] * 3):
