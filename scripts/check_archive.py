@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sentiment.prediction import Prediction
-from sentiment_handler import SentimentHandler
 from transformers import pipeline
 from ts.context import Context
 from ts.utils.util import get_yaml_config
+
+from sentiment.prediction import Prediction
+from sentiment_handler import SentimentHandler
 
 # Short and long in one batch, so that padding is at work; the last one has to be cut.
 TEXTS = ("Good.", "The acting is wooden and the plot makes no sense at all.", "Superb! " * 2_000)

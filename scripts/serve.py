@@ -8,11 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from sentiment_client import Prediction, SentimentError
-
 from scripts.failure import Failure
 from scripts.properties import Properties
 from scripts.server import EXAMPLE, MODEL, Server
+from sentiment_client import Prediction, SentimentError
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from scripts.failure import Failure
+from scripts.java import java_home
+from scripts.properties import Properties
 from sentiment_client import (
     ConnectionFailed,
     ManagementClient,
@@ -23,10 +27,6 @@ from sentiment_client import (
     SentimentClient,
     Unauthorized,
 )
-
-from scripts.failure import Failure
-from scripts.java import java_home
-from scripts.properties import Properties
 
 MODEL = "sentiment"
 EXAMPLE = "A gripping, beautifully shot film."

@@ -6,11 +6,11 @@ PYTHONPATH=handler python -m training.evaluate --data DIR [--model DIR] [--max-t
 import argparse
 from pathlib import Path
 
+from tqdm import tqdm
+
 from sentiment.classifier import Classifier
 from sentiment.prediction import Prediction
 from sentiment.settings import Settings
-from tqdm import tqdm
-
 from training.data import EvaluationSet, evaluation_sets
 
 # Texts a call: enough to sort by length, few enough for the bar to move.

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
-from sentiment_client import ManagementClient, SentimentClient
 
 from scripts.server import Server
+from sentiment_client import ManagementClient, SentimentClient
 
 Post = Callable[..., requests.Response]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import requests
-from sentiment_client import SentimentClient
 
+from sentiment_client import SentimentClient
 from tests.integration.texts import TEXTS
 
 Counters = Callable[[], dict[str, float]]

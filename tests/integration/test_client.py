@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+
+from scripts.server import Server
 from sentiment_client import (
     Malformed,
     ManagementClient,
@@ -20,8 +22,6 @@ from sentiment_client import (
     Validation,
 )
 from sentiment_client.command import main
-
-from scripts.server import Server
 from tests.integration.texts import TEXTS
 
 

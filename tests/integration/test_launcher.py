@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from sentiment_client import NotAllowed, SentimentClient, Unauthorized
 
 from scripts import serve
 from scripts.failure import Failure
 from scripts.server import Server
+from sentiment_client import NotAllowed, SentimentClient, Unauthorized
 from tests.conftest import make_server, running
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from sentiment_client import Conflict, ManagementClient, NotFound, SentimentError
 
 from scripts.archive import build
 from scripts.server import Server
+from sentiment_client import Conflict, ManagementClient, NotFound, SentimentError
 
 ROOT = Path(__file__).resolve().parents[2]
 

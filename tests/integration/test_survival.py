@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from sentiment_client import SentimentClient
 
 from scripts.server import Server
+from sentiment_client import SentimentClient
 
 RANDOM_BODIES = 10_000
 SENDERS = 8

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sentiment.body import Form, Json, Text, read_body
 from sentiment.errors import Malformed, RequestError, Unsupported
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from sentiment.classifier import Classifier
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.prediction import Prediction

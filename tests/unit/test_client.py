@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 import sentiment_client
 from sentiment_client import (
     BackendFailed,
@@ -29,7 +30,6 @@ from sentiment_client import (
     transport,
 )
 from sentiment_client.command import main
-
 from tests.unit.scripted_server import free_port, scripted
 
 ANSWER = {

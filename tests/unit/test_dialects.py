@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sentiment.body import Body, Form, Json, Text
 from sentiment.dialects import dialect_of, native, native_many
 from sentiment.errors import Malformed, RequestError, TooLarge, Validation

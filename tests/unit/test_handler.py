@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from sentiment_handler import SentimentHandler
 from ts.context import Context, RequestProcessor
 from ts.protocol.otf_message_handler import create_predict_response
+
+from sentiment_handler import SentimentHandler
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "my-secret-text"
@@ -158,8 +159,9 @@ def test_an_answer_that_torchserve_could_not_carry_is_refused(
 
 
 def test_torchserve_finds_exactly_one_class() -> None:
-    import sentiment_handler
     from ts.utils.util import list_classes_from_module
+
+    import sentiment_handler
 
     assert list_classes_from_module(sentiment_handler) == [SentimentHandler]
 

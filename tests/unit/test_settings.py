@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
-from sentiment.settings import Settings
 
 from scripts.properties import Properties
+from sentiment.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())

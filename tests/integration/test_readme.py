@@ -1,0 +1,56 @@
+"""What the README shows is what happens."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from scripts.server import Server
+from sentiment_client import ManagementClient
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_answer_on_the_first_screen_is_the_real_one(url: str) -> None:
+    sent, shown = re.findall(r"-d '(\{.*\})' localhost\S*\n(\{.*\})\n", README)[0]
+    headers = {"Content-Type": "application/json"}
+    got = requests.post(url, data=sent, headers=headers, timeout=30).json()
+    expected = json.loads(shown)
+    assert list(got) == list(expected)
+    assert got["scores"] == pytest.approx(expected["scores"], abs=1e-3)
+    assert (got["sentiment"], got["tokens"]) == (expected["sentiment"], expected["tokens"])
+
+
+def test_its_python_runs(server: Server, management: ManagementClient) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    try:
+        for block in blocks:
+            code = block.replace("http://", "")
+            code = code.replace("localhost:8080", server.properties.inference)
+            code = code.replace("localhost:8081", server.properties.management)
+            exec(compile(code, "README.md", "exec"), {})
+    finally:
+        management.scale(1)
+
+
+def test_its_limits_are_those_that_are_set() -> None:
+    limits = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())["handler"]
+    assert f"more than {limits['max_texts_per_request']} texts" in README
+    assert f"over {limits['max_chars_per_text']:,} characters" in README
+    assert f"({limits['max_tokens']} tokens)" in README
+
+
+def test_every_file_it_links_to_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+def test_every_make_target_it_names_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make (\w+)", README):
+        assert f"\n{target}:" in makefile, target
