@@ -12,7 +12,7 @@ ARCHIVE := model_store/sentiment.mar
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-serve: .venv/.serve $(ARCHIVE)  ## Start the server and ask it something
+serve: .venv/.serve  ## Start the server and ask it something
 	@$(VENV)/python -m scripts.serve start
 
 stop:  ## Stop the server
@@ -49,8 +49,11 @@ clean: stop  ## Remove everything that was built or installed
 
 ifeq ($(origin MODEL),command line)
 serve: archive
+else
+serve: $(ARCHIVE)
 endif
 
 # Rebuilds the archive of whichever model was packaged last.
-$(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml') $(wildcard model/*) | .venv/.serve
+$(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml') $(wildcard model/*) \
+  scripts/archive.py scripts/check_archive.py | .venv/.serve
 	@$(VENV)/python -m scripts.archive

@@ -6,6 +6,7 @@ logged with the request's id and where it happened, never with what the client s
 """
 
 import logging
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,11 @@ class SentimentHandler:
         properties = context.system_properties
         self.settings = Settings.from_yaml(context.model_yaml_config)
         self.classifier = Classifier(
-            Path(properties["model_dir"]) / "model", self.settings, properties.get("gpu_id")
+            Path(properties["model_dir"]) / "model",
+            max_tokens=self.settings.max_tokens,
+            tokens_per_microbatch=self.settings.tokens_per_microbatch,
+            threads=self.settings.threads,
+            gpu=properties.get("gpu_id"),
         )
         self.classifier.warm_up()
 
@@ -45,9 +50,10 @@ class SentimentHandler:
             requests = self.preprocess(rows, context)
             results = self.inference(requests, context)
             responses = self.postprocess(requests, results, context)
-            _count(requests, results, context)
         except Exception as error:
+            results = []
             responses = [refusal(_defect(error, context, i)) for i in range(len(rows))]
+        _count(len(rows), results, context)
         for i, response in enumerate(responses):
             context.set_response_status(response.status, response.reason, i)
             context.set_response_content_type(i, response.content_type)
@@ -69,20 +75,33 @@ class SentimentHandler:
 
     def inference(self, requests: Sequence[Decoded], context: Any) -> list[Results]:
         """Score the texts of all requests together; one list of results a request."""
+        deadline = time.monotonic() + self.settings.batch_seconds
         texts = [[] if isinstance(req, RequestError) else req[1].texts for req in requests]
+        # Flattened: whose it is, and the text.
+        flat = [(i, t) for i, own in enumerate(texts) for t in own if isinstance(t, str)]
         try:
-            return self._score(texts)
+            scored = self.classifier.classify(
+                [text for _, text in flat],
+                sizes=[len(texts[i]) for i, _ in flat],
+                deadline=deadline,
+            )
         except Exception as error:
             _log(error, f"a batch of {len(requests)}")
-        # Something in this batch brings the model down: score each request on its own, so that
-        # only the one that does it fails.
-        results: list[Results] = []
-        for i, own in enumerate(texts):
-            try:
-                results += self._score([own])
-            except Exception as error:
-                results.append([_defect(error, context, i)] * len(own))
-        return results
+            # Some text in this batch brings the model down: only that one shall fail.
+            scored = [self._score_alone(text, deadline, context, i) for i, text in flat]
+        predictions = iter(scored)
+        return [
+            [next(predictions) if isinstance(text, str) else text for text in own] for own in texts
+        ]
+
+    def _score_alone(
+        self, text: str, deadline: float, context: Any, i: int
+    ) -> Prediction | RequestError:
+        try:
+            (result,) = self.classifier.classify([text], deadline=deadline)
+        except Exception as error:
+            return _defect(error, context, i)
+        return result
 
     def postprocess(
         self, requests: Sequence[Decoded], results: Sequence[Results], context: Any
@@ -103,15 +122,6 @@ class SentimentHandler:
                 response = refusal(_defect(error, context, i))
             responses.append(response)
         return responses
-
-    def _score(self, requests: Sequence[Sequence[str | RequestError]]) -> list[Results]:
-        """Flatten, score what can be scored in one go, and put everything back in its place."""
-        flat = [text for texts in requests for text in texts]
-        predictions = iter(self.classifier.classify([t for t in flat if isinstance(t, str)]))
-        return [
-            [next(predictions) if isinstance(text, str) else text for text in texts]
-            for texts in requests
-        ]
 
 
 def _headers(context: Any, i: int) -> dict[str, str]:
@@ -136,13 +146,17 @@ def _log(error: Exception, failed: str) -> None:
     logger.error("%s failed: %s at %s", failed, type(error).__name__, where)
 
 
-def _count(requests: Sequence[Decoded], results: Sequence[Results], context: Any) -> None:
+def _count(requests: int, results: Sequence[Results], context: Any) -> None:
     """One update of each counter a batch; `metrics.yaml` declares them."""
     predictions = [r for own in results for r in own if isinstance(r, Prediction)]
-    for name, value in (
-        ("sentiment_batches_total", 1),
-        ("sentiment_requests_total", len(requests)),
-        ("sentiment_texts_total", len(predictions)),
-        ("sentiment_tokens_total", sum(prediction.tokens for prediction in predictions)),
-    ):
-        context.metrics.add_counter(name, value)
+    counts = {
+        "sentiment_batches_total": 1,
+        "sentiment_requests_total": requests,
+        "sentiment_texts_total": len(predictions),
+        "sentiment_tokens_total": sum(prediction.tokens for prediction in predictions),
+    }
+    try:
+        for name, value in counts.items():
+            context.metrics.add_counter(name, value)
+    except Exception as error:  # answers are worth more than their count
+        _log(error, "counting a batch")

@@ -77,8 +77,8 @@ def save_checkpoint(model: str, folder: Path) -> list[str]:
             model, dtype="auto", output_loading_info=True, local_files_only=Path(model).is_dir()
         )
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=Path(model).is_dir())
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # the loaders of three libraries raise whatever they like
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Failure(f"{model} cannot be loaded as a sequence classifier: {reason}") from None
     checkpoint, report = loaded
     if report["missing_keys"]:

@@ -15,8 +15,13 @@ from ts.utils.util import get_yaml_config
 from sentiment.prediction import Prediction
 from sentiment_handler import SentimentHandler
 
-# Short and long in one batch, so that padding is at work; the last one has to be cut.
-TEXTS = ("Good.", "The acting is wooden and the plot makes no sense at all.", "Superb! " * 2_000)
+# Short and long in one batch, so that padding is at work; the last one has to be cut, and it
+# shows at which end.
+TEXTS = (
+    "Good.",
+    "The acting is wooden and the plot makes no sense at all.",
+    "Superb! " * 1_000 + "Awful. " * 1_000,
+)
 # Both compute in fp32 and differ only in the order of their sums.
 TOLERANCE = 1e-3
 

@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
-# PyTorch alone unpacks to some 0.8 GB on a CPU build.
-FREE_BYTES = {"serve": 2_500_000_000}
+# What a CPU build of PyTorch and the rest unpack to; a CUDA build takes several times that.
+FREE_BYTES = {"serve": 2_500_000_000, "train": 500_000_000}
 
 
 def main() -> None:
@@ -38,7 +38,11 @@ def main() -> None:
     print(f"Installing what '{extra}' needs (the first time takes minutes)", flush=True)
     pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if subprocess.run([*pip, "-c", "constraints.txt", "-e", f".[{extra}]"], cwd=ROOT).returncode:
-        sys.exit("pip could not install the dependencies: its own words are above.")
+        left = shutil.disk_usage(ROOT).free / 1e9
+        sys.exit(
+            "pip could not install the dependencies: its own words are above "
+            f"({left:.1f} GB are free at {ROOT})."
+        )
 
 
 def use_supported_python() -> None:

@@ -65,16 +65,20 @@ class Properties:
         for name, default in (("inference", 8080), ("management", 8081), ("metrics", 8082)):
             setting = f"{name}_address"
             parts = urlsplit(self.values.get(setting, f"http://127.0.0.1:{default}"))
-            if not parts.hostname or not parts.port:
+            try:
+                port = parts.port
+            except ValueError:
+                port = None
+            if not parts.hostname or not port:
                 raise Failure(
                     f"{setting} in {self.path} must be like http://127.0.0.1:{default}, "
                     f"not {self.values[setting]!r}."
                 )
-            ports[setting] = (parts.hostname, parts.port)
+            ports[setting] = (parts.hostname, port)
         for name, default in (("inference", 7070), ("management", 7071)):
             host = self.values.get(f"grpc_{name}_address", "127.0.0.1")
-            port = self.values.get(f"grpc_{name}_port", str(default))
-            if not port.isdigit():
-                raise Failure(f"grpc_{name}_port in {self.path} must be a number, not {port!r}.")
-            ports[f"grpc_{name}_port"] = (host, int(port))
+            number = self.values.get(f"grpc_{name}_port", str(default))
+            if not number.isdigit():
+                raise Failure(f"grpc_{name}_port in {self.path} must be a number, not {number!r}.")
+            ports[f"grpc_{name}_port"] = (host, int(number))
         return ports

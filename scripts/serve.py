@@ -33,6 +33,9 @@ def main() -> int:
             print(f"\nThe last lines of the log:\n{failure.log}\n", file=sys.stderr)
         print(failure, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"The server cannot be started or stopped: {error}.", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -54,7 +57,12 @@ def start(server: Server) -> None:
     show(server, answer, "is already up")
     changed = [
         path.name
-        for path in (server.properties.path, server.model_store / f"{MODEL}.mar")
+        for path in (
+            server.properties.path,
+            server.log_config,
+            ROOT / "metrics.yaml",
+            server.model_store / f"{MODEL}.mar",
+        )
         if path.stat().st_mtime > server.started()
     ]
     if changed:

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -25,6 +24,7 @@ from sentiment_client import (
     NotFound,
     Prediction,
     SentimentClient,
+    SentimentError,
     Unauthorized,
 )
 
@@ -39,7 +39,7 @@ FREE_BYTES = 200_000_000
 
 
 class Server:
-    """One TorchServe instance, known by its folder `run`, which holds its log and its pid.
+    """One TorchServe instance, known by its folder `run`, which holds its log and its state.
 
     Paths in `properties` are relative to `home`, where TorchServe also writes key_file.json, the
     tokens; so two instances need two homes. Worker sockets and extracted archives go to a private
@@ -69,6 +69,7 @@ class Server:
         self.run.mkdir(parents=True, exist_ok=True)
         self.stop()  # clears away what a server that was killed has left
         temp = Path(tempfile.mkdtemp(prefix="sentiment-"))
+        self._state.write_text(json.dumps({"temp": str(temp)}), encoding="utf-8")
         try:
             free, needed = shutil.disk_usage(temp).free, FREE_BYTES + 3 * archive.stat().st_size
             if free < needed:
@@ -80,36 +81,35 @@ class Server:
             return self._wait()
         except BaseException:
             self.stop()
-            shutil.rmtree(temp, ignore_errors=True)
             raise
 
     def stop(self) -> bool:
         """End Java and its workers and remove what they wrote; False if nothing was running."""
-        java = self.java()
         processes = []
-        if java is not None:
+        if (java := self.java()) is not None:
             processes = [java, *java.children(recursive=True)]
-            # Java ends its workers when it is asked to leave; TorchServe drains nothing.
-            java.terminate()
+            java.terminate()  # it ends its workers; TorchServe drains nothing
             _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
             for process in alive:
                 process.kill()
             psutil.wait_procs(alive, timeout=STOP_SECONDS)
-        if (temp := self._read_state().get("temp")) is not None:
+        if (temp := self._temp()) is not None:
             shutil.rmtree(temp, ignore_errors=True)
         self._state.unlink(missing_ok=True)
         self.key_file.unlink(missing_ok=True)
         return bool(processes)
 
     def java(self) -> psutil.Process | None:
-        """TorchServe's Java process, if it is running."""
-        state = self._read_state()
-        try:
-            process = psutil.Process(state["pid"])
-            same = process.create_time() == state["created"]
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except (KeyError, psutil.Error):
+        """TorchServe's Java process, if it is running: the one that has our temporary folder."""
+        if (temp := self._temp()) is None:
             return None
+        for process in psutil.process_iter():
+            try:
+                if f"-Djava.io.tmpdir={temp}" in process.cmdline():
+                    return process
+            except psutil.Error:
+                continue
+        return None
 
     def started(self) -> float:
         """When it was started, in seconds since the epoch; 0 if it is not running."""
@@ -175,12 +175,6 @@ class Server:
                 start_new_session=True,
                 check=False,
             )
-        try:
-            process = psutil.Process(int((temp / ".model_server.pid").read_text()))
-            state = {"pid": process.pid, "created": process.create_time(), "temp": str(temp)}
-        except (OSError, psutil.Error):
-            raise Failure("TorchServe did not start.", self.last_lines()) from None
-        self._state.write_text(json.dumps(state), encoding="utf-8")
 
     def _wait(self) -> Prediction:
         """Poll the management API until a worker is ready, then ask it something."""
@@ -201,11 +195,17 @@ class Server:
                         )
                 except (ConnectionFailed, NotFound, Unauthorized):
                     pass  # not listening yet, no model yet, no key file yet
+                except SentimentError as error:
+                    raise Failure(
+                        f"The server is up, but its first answer was wrong: {error}",
+                        self.last_lines(),
+                    ) from None
                 time.sleep(0.2)
         raise Failure(f"No worker was ready after {START_SECONDS:.0f} seconds.", self.last_lines())
 
-    def _read_state(self) -> dict[str, Any]:
+    def _temp(self) -> str | None:
+        """The temporary folder of the server that was started last and not stopped."""
         try:
-            return dict(json.loads(self._state.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return {}
+            return str(json.loads(self._state.read_text(encoding="utf-8"))["temp"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from scripts.archive import build
@@ -14,6 +15,13 @@ from scripts.properties import Properties
 from scripts.server import Server
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# What a loaded machine takes for an example says nothing about the code.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
+
+# Nor must a proxy of the environment stand between a test and this machine.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 # A user's own settings must not lead a test to another server.
 for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:

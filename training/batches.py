@@ -1,7 +1,7 @@
 """Examples -> shuffled batches of like length, the same ones for the same seed and epoch."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,10 @@ from training.data import Example, as_typed
 # How a long review is cut: a share of the draws at each length. Most of the work is done on
 # short cuts, and enough long ones are seen for every position embedding to be trained.
 CUTS = ((128, 0.83), (256, 0.10), (512, 0.07))
+
+
+# Token ids without special tokens, and the target.
+Row = tuple[list[int], float]
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,11 @@ class Batches:
         self.short_targets = [example.target for example in short]
         self.long_targets = [example.target for example in long]
 
-    def epoch(self, number: int) -> list[Batch]:
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of `plan(number)`, padded one by one."""
+        return map(self._pad, self.plan(number))
+
+    def plan(self, number: int) -> list[list[Row]]:
         """Every example once: SST as written or as typed, reviews cut to their head or tail."""
         draw = random.Random(f"{self.seed}/{number}")
         rows = [
@@ -85,13 +93,13 @@ class Batches:
             batches.append(rows[start:stop])
             start = stop
         draw.shuffle(batches)
-        return [self._pad(batch) for batch in batches]
+        return batches
 
     def _cut(self, review: list[int], draw: random.Random) -> list[int]:
         (length,) = draw.choices([c[0] for c in CUTS], weights=[c[1] for c in CUTS])
         return review[: length - 2] if draw.random() < 0.5 else review[-(length - 2) :]
 
-    def _pad(self, rows: list[tuple[list[int], float]]) -> Batch:
+    def _pad(self, rows: list[Row]) -> Batch:
         width = max(len(ids) for ids, _ in rows) + 2
         input_ids = torch.full((len(rows), width), self.pad)
         for i, (ids, _) in enumerate(rows):

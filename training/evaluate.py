@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from sentiment.classifier import Classifier
 from sentiment.prediction import Prediction
-from sentiment.settings import Settings
 from training.data import EvaluationSet, evaluation_sets
 
 # Texts a call: enough to sort by length, few enough for the bar to move.
@@ -27,16 +26,7 @@ def main() -> None:
     print(f"{'data set':16} {'rows':>6} {'max tokens':>11} {'accuracy':>9} {'cut':>6}")
     for max_tokens in args.max_tokens:
         classifier = Classifier(
-            args.model,
-            Settings(
-                max_texts_per_request=1,
-                max_chars_per_text=1,
-                max_response_bytes=1,
-                max_tokens=max_tokens,
-                tokens_per_microbatch=4_096,
-                batch_seconds=3_600,
-                threads=64,
-            ),
+            args.model, max_tokens=max_tokens, tokens_per_microbatch=4_096, threads=64
         )
         for rows in evaluation_sets(args.data):
             accuracy, cut = measure(classifier, rows)

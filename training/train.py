@@ -3,8 +3,9 @@
     python -m training.train --data DIR [--out model] [--run runs/default]
 
 Seeded. Every `--checkpoint-minutes` the run is saved in `--run`; the same command goes on from
-there. The weights that ship are an exponential moving average over the steps (Polyak and
-Juditsky 1992), in fp16. `--run` also gets `curve.png`, the learning curve.
+there. A second run can start from the model of the first (`--base`) on another mix of texts. The
+weights that ship are an exponential moving average over the steps (Polyak and Juditsky 1992), in
+fp16. `--run` also gets `curve.png`, the learning curve.
 """
 
 import argparse
@@ -33,7 +34,11 @@ MAX_TOKENS = 512
 class Recipe:
     """What decides the result; kept in the checkpoint, so that a resumed run cannot differ."""
 
+    base: str = "all-MiniLM-L6-v2"
     seed: int = 7
+    # Shares of the SST phrases and of the IMDb reviews to train on; SST sentences are all taken.
+    phrases: float = 1.0
+    reviews: float = 1.0
     epochs: int = 3
     peak_rate: float = 1e-4
     warmup: float = 0.06
@@ -50,26 +55,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="see training/data.py")
     parser.add_argument("--out", type=Path, default=Path("model"))
     parser.add_argument("--run", type=Path, default=Path("runs/default"))
-    parser.add_argument("--base", help="checkpoint to start from (default: all-MiniLM-L6-v2)")
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
     for name, value in asdict(Recipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     args = vars(parser.parse_args())
     recipe = Recipe(**{name: args[name] for name in asdict(Recipe())})
-    train(recipe, args["data"], args["out"], args["run"], args["base"], args["checkpoint_minutes"])
+    train(recipe, args["data"], args["out"], args["run"], args["checkpoint_minutes"])
 
 
-def train(
-    recipe: Recipe, data: Path, out: Path, run: Path, base: str | None, checkpoint_minutes: float
-) -> None:
+def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: float) -> None:
     """Fine-tune by `recipe` on `data` and write config, tokenizer and fp16 weights to `out`."""
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = training_dtype(recipe.precision, device)
-    base = base or packaged_minilm()
+    base = packaged_minilm() if recipe.base == Recipe.base else recipe.base
     tokenizer = AutoTokenizer.from_pretrained(base, model_max_length=MAX_TOKENS)
     model = AutoModelForSequenceClassification.from_pretrained(
         base,
+        dtype=torch.float32,
         id2label=LABELS,
         label2id={name: index for index, name in LABELS.items()},
         # Without dropout on the attention weights, the fused attention kernel can be used.
@@ -82,7 +85,7 @@ def train(
     optimizer = torch.optim.AdamW(_parameter_groups(model, recipe.weight_decay), fused=True)
     batches = Batches(
         tokenizer,
-        *training_examples(data, recipe.seed),
+        *training_examples(data, recipe.seed, recipe.phrases, recipe.reviews),
         seed=recipe.seed,
         texts=recipe.texts_per_batch,
         tokens=recipe.tokens_per_batch,
@@ -93,7 +96,7 @@ def train(
     parts = {"model": model, "average": average, "optimizer": optimizer}
     if checkpoint.exists():
         state = _resume(checkpoint, parts, recipe)
-    per_epoch = [len(batches.epoch(number)) for number in range(recipe.epochs)]
+    per_epoch = [len(batches.plan(number)) for number in range(recipe.epochs)]
     done = sum(per_epoch[: state["epoch"]]) + state["step"]
     print(
         f"{len(batches.short):,} short texts, {len(batches.long):,} reviews, "
@@ -182,14 +185,15 @@ def _save(path: Path, parts: dict[str, Any], state: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     torch.save(
         {name: part.state_dict() for name, part in parts.items()}
-        | {"state": json.dumps(state), "random": torch.get_rng_state()},
+        | {"state": json.dumps(state), "random": torch.get_rng_state()}
+        | ({"random_cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}),
         partial,
     )
     partial.replace(path)
 
 
 def _resume(path: Path, parts: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, weights_only=True, map_location="cpu")
     state: dict[str, Any] = json.loads(saved["state"])
     if state["recipe"] != asdict(recipe):
         raise SystemExit(
@@ -199,6 +203,8 @@ def _resume(path: Path, parts: dict[str, Any], recipe: Recipe) -> dict[str, Any]
     for name, part in parts.items():
         part.load_state_dict(saved[name])
     torch.set_rng_state(saved["random"])
+    if "random_cuda" in saved and torch.cuda.is_available():
+        torch.cuda.set_rng_state(saved["random_cuda"])
     return state
 
 

@@ -20,7 +20,7 @@ class ManagementClient(Transport):
 
     Everything here is asynchronous on the server and then polled: a synchronous call would
     block a thread that TorchServe also answers predictions with. What can be repeated safely,
-    everything but `register`, is retried as predictions are.
+    everything but `register` and `unregister`, is retried as predictions are.
     """
 
     def __init__(
@@ -96,9 +96,11 @@ class ManagementClient(Transport):
             params["model_name"] = model
         before = self._versions()
         self.send("POST", "/models", params=params)
-        for name, version in self._versions() - before:
-            return self.scale(workers, model=name, version=version, wait=wait)
-        raise UnexpectedAnswer(f"{archive} was accepted, but no version was added.")
+        added = self._versions() - before
+        if not added:
+            raise UnexpectedAnswer(f"{archive} was accepted, but no version was added.")
+        name, version = added.pop()
+        return self.scale(workers, model=name, version=version, wait=wait)
 
     def unregister(self, model: str, version: str | None = None) -> None:
         """Take a version out of service; raises NotAllowed, NotFound."""

@@ -1,13 +1,16 @@
 """One pooled session to one server: time-outs, retries, tokens, and errors in one place."""
 
 import json
+import random
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from sentiment_client.errors import (
@@ -19,24 +22,41 @@ from sentiment_client.errors import (
 )
 
 Timeout = float | tuple[float, float]
-# A worker that died is back within three seconds. 0.2 s doubling four times waits 6.2 s in all
-# before the sixth try, and half a second of jitter keeps clients from coming back together.
+# A worker that died is back within three seconds. The pauses are 0.2, 0.4 ... 3.2 s, 6.2 s in all,
+# each with up to as much again at random, so that clients do not come back together.
 RETRIES = 5
 BACKOFF = 0.2
-JITTER = 0.5
+# A time-out may mean a request that is still being scored: repeating it often would pile them up.
+TIMEOUT_RETRIES = 1
 # TorchServe: 500 a worker died, 503 none was ready or the queue was full, 507 one was killed.
 RETRIED_STATUSES = (500, 503, 507)
+
+
+class BoundedRetry(Retry):
+    """`urllib3`'s retry, pausing before the first one too, and repeating few time-outs."""
+
+    def get_backoff_time(self) -> float:
+        """Seconds to wait, given the tries so far."""
+        pause: float = BACKOFF * 2 ** (len(self.history) - 1) if self.history else 0.0
+        return pause * (1 + random.random())  # noqa: S311 (jitter is no secret)
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
+        """Count a failure; raises MaxRetryError, or the error itself, when it was the last."""
+        retry = super().increment(*args, **kwargs)
+        timeouts = sum(isinstance(past.error, ReadTimeoutError) for past in retry.history)
+        if timeouts > TIMEOUT_RETRIES and (error := retry.history[-1].error) is not None:
+            raise error
+        return retry
 
 
 class TokenFile(AuthBase):
     """The token of one kind, "inference" or "management", in TorchServe's key_file.json.
 
-    TorchServe rewrites the file when a token is rotated, so it is read anew after a refusal.
+    TorchServe rewrites the file when a token is rotated, so it is read for every request.
     """
 
     def __init__(self, path: Path | str, kind: str) -> None:
         self.path, self.kind = Path(path), kind
-        self.token: str | None = None
 
     def read(self) -> str:
         """Read the file; raises Unauthorized when it holds no such token."""
@@ -48,8 +68,7 @@ class TokenFile(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the header, as `requests` asks of its authenticators."""
-        self.token = self.token or self.read()
-        request.headers["Authorization"] = f"Bearer {self.token}"
+        request.headers["Authorization"] = f"Bearer {self.read()}"
         return request
 
 
@@ -86,20 +105,20 @@ class Transport:
         self.address = address
         self.timeout = timeout
         self._session = requests.Session()
+        # A proxy that the environment names is not meant for this machine's own servers.
+        self._session.trust_env = not _is_loopback(address)
         if token is not None:
             self._session.auth = Token(token)
         elif token_file is not None:
             self._session.auth = TokenFile(token_file, kind)
         adapter = HTTPAdapter(
             pool_maxsize=64,
-            max_retries=Retry(
+            max_retries=BoundedRetry(
                 total=retries,
                 # A call that never reached the server can always be made again.
                 connect=retries,
                 allowed_methods=frozenset(retried),
                 status_forcelist=RETRIED_STATUSES,
-                backoff_factor=BACKOFF,
-                backoff_jitter=JITTER,
                 raise_on_status=False,
                 # An error's Retry-After is a proxy's, and may be hours.
                 respect_retry_after_header=False,
@@ -117,22 +136,6 @@ class Transport:
         body: bytes | None = None,
     ) -> Any:
         """Send one request and return the JSON of its answer, or raise a SentimentError."""
-        try:
-            return self._send(method, path, params, body)
-        except Unauthorized:
-            auth = self._session.auth
-            if not isinstance(auth, TokenFile) or auth.read() == auth.token:
-                raise
-            auth.token = None
-            return self._send(method, path, params, body)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int] | None,
-        body: bytes | None,
-    ) -> Any:
         try:
             response = self._session.request(
                 method,
@@ -170,6 +173,11 @@ class Transport:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _innermost(error: BaseException) -> str:

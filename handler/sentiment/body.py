@@ -54,6 +54,8 @@ def read_body(headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
     media_type, _, parameters = headers.get("content-type", "").partition(";")
     media_type = media_type.strip().lower()
     if media_type in _FORMS:
+        if media_type == "multipart/form-data" and set(row) == {"body"}:
+            raise Malformed("The form cannot be read: send its boundary in the Content-Type.")
         return _read_form(row)
     if media_type not in ("", "text/plain", "application/json"):
         raise Unsupported(

@@ -10,41 +10,54 @@ from sentiment.engine import TorchEngine
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.prediction import Prediction
 from sentiment.scores import function_for, scores
-from sentiment.settings import Settings
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 
 
 class Classifier:
     """A checkpoint, loaded. Nothing about a request stays in it."""
 
-    def __init__(self, model_dir: Path, settings: Settings, gpu: int | None = None) -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        *,
+        max_tokens: int,
+        tokens_per_microbatch: int,
+        threads: int,
+        gpu: int | None = None,
+    ) -> None:
         """Load `model_dir`, the output of `save_pretrained`; raises what `transformers` does."""
-        self._engine = TorchEngine(model_dir, settings.threads, gpu)
+        self._engine = TorchEngine(model_dir, threads, gpu)
         config = self._engine.config
         self.labels = [str(config.id2label[index]) for index in range(config.num_labels)]
-        self.max_tokens = min(settings.max_tokens, longest_input(model_dir, config))
+        self.max_tokens = min(max_tokens, longest_input(model_dir, config))
         self._function = function_for(config)
         self._tokenizer = Tokenizer(model_dir, self.max_tokens)
-        self._tokens_per_microbatch = settings.tokens_per_microbatch
-        self._batch_seconds = settings.batch_seconds
+        self._tokens_per_microbatch = tokens_per_microbatch
 
     def warm_up(self) -> None:
         """Score shapes like those to come, so that no client pays for the first time."""
         for words, texts in ((1, 1), (20, 32), (self.max_tokens, 4)):
             self.classify(["good " * words] * texts)
 
-    def classify(self, texts: Sequence[str]) -> list[Prediction | RequestError]:
+    def classify(
+        self,
+        texts: Sequence[str],
+        *,
+        sizes: Sequence[int] | None = None,
+        deadline: float = float("inf"),
+    ) -> list[Prediction | RequestError]:
         """Score `texts`, in order.
 
-        A text whose turn has not come after `batch_seconds` gets Overloaded in place of its
-        prediction, and one for which the model gives no number gets Backend.
+        After `deadline`, by `time.monotonic()`, the texts whose turn has not come get Overloaded
+        in place of their prediction. `sizes` says how many texts the request of each text has:
+        those of small requests come first, so that it is never a large one that makes them late.
+        A text for which the model gives no number gets Backend.
         """
-        deadline = time.monotonic() + self._batch_seconds
         tokens = self._tokenizer(texts)
         results: list[Prediction | RequestError] = [
             Overloaded("The server ran out of time for this batch: send the text again later.")
         ] * len(texts)
-        for microbatch in self._microbatches(tokens):
+        for microbatch in self._microbatches(tokens, sizes or [1] * len(texts)):
             if time.monotonic() > deadline:
                 break
             logits = self._engine.logits([tokens[index].ids for index in microbatch])
@@ -52,15 +65,22 @@ class Classifier:
                 results[index] = self._prediction(row.tolist(), tokens[index])
         return results
 
-    def _microbatches(self, tokens: Sequence[Tokens]) -> Iterator[list[int]]:
-        """Indices of texts, shortest first, cut where padding would outgrow the token budget."""
+    def _microbatches(self, tokens: Sequence[Tokens], sizes: Sequence[int]) -> Iterator[list[int]]:
+        """Indices of texts, shortest first, cut where padding would outgrow the token budget.
+
+        Requests are first told apart by size, to the power of two.
+        """
+
+        def order(index: int) -> tuple[int, int]:
+            return sizes[index].bit_length(), len(tokens[index].ids)
+
         microbatch: list[int] = []
-        for index in sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids)):
-            # Sorted, so the text at hand is the longest: all would be padded to its length.
-            padded = len(tokens[index].ids) * (len(microbatch) + 1)
-            if microbatch and padded > self._tokens_per_microbatch:
+        longest = 0
+        for index in sorted(range(len(tokens)), key=order):
+            longest = max(longest, len(tokens[index].ids))
+            if microbatch and longest * (len(microbatch) + 1) > self._tokens_per_microbatch:
                 yield microbatch
-                microbatch = []
+                microbatch, longest = [], len(tokens[index].ids)
             microbatch.append(index)
         if microbatch:
             yield microbatch

@@ -2,20 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification
 from transformers.utils.logging import disable_progress_bar
-
-
-class Engine(Protocol):
-    """What scores a micro-batch."""
-
-    def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Texts' token ids, not padded -> logits [texts, labels]."""
 
 
 class TorchEngine:

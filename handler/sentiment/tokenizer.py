@@ -32,9 +32,8 @@ def longest_input(model_dir: Path, config: Any) -> int:
     `config` is its `transformers.PretrainedConfig`. Neither needs to say anything, as with
     relative positions; then there is no limit.
     """
-    settings = json.loads((model_dir / "tokenizer_config.json").read_text(encoding="utf-8"))
     limits = (
-        settings.get("model_max_length"),
+        _settings(model_dir).get("model_max_length"),
         getattr(config, "max_position_embeddings", None),
     )
     return int(min([limit for limit in limits if limit and limit > 0], default=_UNLIMITED))
@@ -46,15 +45,26 @@ class Tokenizer:
     def __init__(self, model_dir: Path, max_tokens: int) -> None:
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_tokens)
+        side = _settings(model_dir).get("truncation_side", "right")
+        self._tokenizer.enable_truncation(max_tokens, direction=side)
 
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenise in one call, as far as memory allows it. No text may hold a surrogate."""
-        return [
-            Tokens(encoding.ids, bool(encoding.overflowing))
-            for part in _parts(texts)
-            for encoding in self._tokenizer.encode_batch_fast(part)
-        ]
+        try:
+            return [
+                Tokens(encoding.ids, bool(encoding.overflowing))
+                for part in _parts(texts)
+                for encoding in self._tokenizer.encode_batch_fast(part)
+            ]
+        except BaseException as error:
+            # A panic of the library under it is not an Exception, and would end the worker.
+            if isinstance(error, Exception | KeyboardInterrupt | SystemExit):
+                raise
+            raise RuntimeError("the tokenizer panicked") from error
+
+
+def _settings(model_dir: Path) -> dict[str, Any]:
+    return dict(json.loads((model_dir / "tokenizer_config.json").read_text(encoding="utf-8")))
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[str]]:

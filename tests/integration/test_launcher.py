@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -27,6 +28,11 @@ def processes_in(folder: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
+
+
+def temporary_folders() -> set[Path]:
+    """What servers have made for their sockets and extracted archives."""
+    return set(Path(tempfile.gettempdir()).glob("sentiment-*"))
 
 
 def test_starting_again_says_that_it_is_up(
@@ -80,11 +86,13 @@ def test_a_full_disk_is_told(
 
 
 def test_a_configuration_that_torchserve_refuses_is_shown(archive: Path, tmp_path: Path) -> None:
+    folders = temporary_folders()
     server = make_server(archive, tmp_path, vmargs="-XX:NoSuchOption")
     with pytest.raises(Failure, match="stopped while it was starting") as caught:
         server.start()
     assert "NoSuchOption" in caught.value.log
     assert processes_in(tmp_path) == []
+    assert temporary_folders() == folders
 
 
 def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_path: Path) -> None:
@@ -104,6 +112,7 @@ def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_pat
 
 
 def test_tokens_are_asked_for_and_sent(archive: Path, tmp_path: Path) -> None:
+    folders = temporary_folders()
     with running(archive, tmp_path, disable_token_authorization="false") as server:
         assert server.key_file.stat().st_mode & 0o077 == 0
         with SentimentClient(server.properties.inference) as stranger:
@@ -124,6 +133,7 @@ def test_tokens_are_asked_for_and_sent(archive: Path, tmp_path: Path) -> None:
         assert server.stop()
         assert not [process for process in family if process.is_running()]
         assert not server.key_file.exists()
+        assert temporary_folders() == folders
         assert not server.stop()
     assert processes_in(tmp_path) == []
 
@@ -140,3 +150,15 @@ def rotate_token(server: Server) -> None:
     )
     assert answer.status_code == 200
     assert json.loads(server.key_file.read_text())["inference"] != keys["inference"]
+
+
+def test_a_server_whose_record_was_lost_half_way_is_still_ended(
+    archive: Path, tmp_path: Path
+) -> None:
+    with running(archive, tmp_path) as server:
+        # Another launcher of the same folder, as after an interrupted one.
+        other = Server(server.properties, server.model_store, server.log_config, tmp_path, tmp_path)
+        assert other.java() == server.java()
+        assert other.stop()
+        assert server.java() is None
+    assert processes_in(tmp_path) == []

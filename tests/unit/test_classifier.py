@@ -1,6 +1,7 @@
 """The default model, loaded and asked without a server."""
 
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,8 @@ from numpy.typing import NDArray
 from sentiment.classifier import Classifier
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.prediction import Prediction
-from sentiment.settings import Settings
 
 MODEL = Path(__file__).resolve().parents[2] / "model"
-SETTINGS = Settings(
-    max_texts_per_request=128,
-    max_chars_per_text=100_000,
-    max_response_bytes=1_000_000,
-    max_tokens=512,
-    tokens_per_microbatch=256,
-    batch_seconds=60,
-    threads=2,
-)
 TEXTS = [
     "A gripping, beautifully shot film.",
     "Dull.",
@@ -33,7 +24,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier(MODEL, SETTINGS)
+    return Classifier(MODEL, max_tokens=512, tokens_per_microbatch=256, threads=2)
 
 
 def good(results: list[Prediction | RequestError]) -> list[Prediction]:
@@ -97,13 +88,28 @@ def test_padding_stays_within_the_budget(
     assert len(sizes) < len(TEXTS) * 20
 
 
-def test_a_batch_that_takes_too_long_is_cut_short(
-    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(classifier, "_batch_seconds", -1)
-    (result,) = classifier.classify(["good"])
+def test_a_batch_that_takes_too_long_is_cut_short(classifier: Classifier) -> None:
+    (result,) = classifier.classify(["good"], deadline=time.monotonic() - 1)
     assert isinstance(result, Overloaded)
     assert result.status == 503
+
+
+def test_a_large_request_does_not_make_a_small_one_late(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = classifier._engine.logits
+    now = [0.0]
+
+    def slow(ids: list[list[int]]) -> NDArray[np.float32]:
+        now[0] += 1
+        return logits(ids)
+
+    monkeypatch.setattr(classifier._engine, "logits", slow)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    short, long = "good", "word " * 3_000
+    results = classifier.classify([short] * 256 + [long], sizes=[256] * 256 + [1], deadline=0.5)
+    assert isinstance(results[-1], Prediction)
+    assert all(isinstance(result, Overloaded) for result in results[:-1])
 
 
 def test_a_score_that_is_no_number_is_a_defect_and_not_an_answer(

@@ -46,20 +46,17 @@ PREDICTION = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "BACKOFF", 0.001)
-    monkeypatch.setattr(transport, "JITTER", 0.001)
 
 
 def error(kind: str, message: str = "no") -> bytes:
     return json.dumps({"error": message, "error_type": kind}).encode()
 
 
-@pytest.mark.parametrize(
-    "failure", ["reset", (500, b""), (503, error("Overloaded")), (507, b"{}"), "silence"]
-)
+@pytest.mark.parametrize("failure", ["reset", (500, b""), (503, error("Overloaded")), (507, b"{}")])
 def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
     with (
         scripted(failure, failure, OK) as server,
-        SentimentClient(server.address, timeout=0.3) as client,
+        SentimentClient(server.address, timeout=5) as client,
     ):
         assert client.predict("good") == PREDICTION
     assert len(server.requests) == 3
@@ -84,10 +81,16 @@ def test_retries_are_bounded_and_can_be_switched_off() -> None:
         assert len(server.requests) == 2 + transport.RETRIES
 
 
+def test_an_answer_that_never_comes_is_asked_for_once_more() -> None:
+    with scripted("silence", OK) as server, SentimentClient(server.address, timeout=0.5) as client:
+        assert client.predict("good") == PREDICTION
+    assert len(server.requests) == 2
+
+
 def test_a_server_that_never_answers_is_given_up() -> None:
     with scripted("silence") as server:
         started = time.monotonic()
-        with SentimentClient(server.address, timeout=0.2, retries=1) as client:
+        with SentimentClient(server.address, timeout=0.2) as client:
             with pytest.raises(TimedOut) as caught:
                 client.predict("good")
         assert time.monotonic() - started < 5
@@ -153,13 +156,16 @@ def test_a_stranger_at_the_management_address_is_recognised(body: bytes) -> None
             management.list()
 
 
-def test_many_texts_are_sent_in_requests_that_the_server_takes() -> None:
+@pytest.mark.parametrize(
+    ("text", "texts"), [("a", 32), ("x" * 10_000, 19), ("日" * 1_500, 32), ("日" * 50_000, 1)]
+)
+def test_many_texts_are_sent_in_requests_that_the_server_takes(text: str, texts: int) -> None:
     with scripted((200, b"{}")) as server, SentimentClient(server.address) as client:
-        for texts in (["a"] * 100, ["x" * 200_000] * 3):
-            with pytest.raises(UnexpectedAnswer):
-                client.predict_many(texts)
-        first, second = (json.loads(body)["texts"] for *_, body in server.requests)
-        assert (len(first), len(second)) == (32, 2)
+        with pytest.raises(UnexpectedAnswer):
+            client.predict_many([text] * 100)
+        ((*_, body),) = server.requests
+        assert len(json.loads(body)["texts"]) == texts
+        assert len(body) < 262_144
         assert client.predict_many([]) == []
 
 
@@ -177,20 +183,18 @@ def test_a_token_is_sent() -> None:
 def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
     keys = tmp_path / "key_file.json"
     keys.write_text('{"inference": {"key": "old"}}')
-    refusal = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')
-    with scripted(OK, refusal, OK) as server:
+    with scripted(OK) as server:
         with SentimentClient(server.address, token_file=keys) as client:
             client.predict("good")
             keys.write_text('{"inference": {"key": "new"}}')
             assert client.predict("good") == PREDICTION
     assert [headers["Authorization"] for _, _, headers, _ in server.requests] == [
         "Bearer old",
-        "Bearer old",
         "Bearer new",
     ]
 
 
-def test_a_refused_token_that_has_not_changed_is_an_error(tmp_path: Path) -> None:
+def test_a_refused_token_is_an_error(tmp_path: Path) -> None:
     keys = tmp_path / "key_file.json"
     keys.write_text('{"inference": {"key": "old"}}')
     refusal = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')

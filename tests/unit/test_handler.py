@@ -117,16 +117,24 @@ def test_a_text_that_breaks_the_model_fails_alone_and_is_not_logged(
 ) -> None:
     classify = handler.classifier.classify
 
-    def fragile(texts: list[str]) -> Any:
+    def fragile(texts: list[str], **options: Any) -> Any:
         for text in texts:
             if SECRET in text:
                 raise KeyError(text)
-        return classify(texts)
+        return classify(texts, **options)
 
     monkeypatch.setattr(handler.classifier, "classify", fragile)
     with caplog.at_level(logging.DEBUG):
-        answers, _ = ask(handler, post({"text": "Great!"}), post({"text": SECRET}))
-    assert [status for status, _ in answers] == [200, 500]
+        answers, _ = ask(
+            handler,
+            post({"text": "Great!"}),
+            post({"text": SECRET}),
+            post({"texts": ["Great!", SECRET, ""]}),
+        )
+    assert [status for status, _ in answers] == [200, 500, 200]
+    great, broken, blank = answers[2][1]["results"]
+    assert great == answers[0][1]
+    assert (broken["error_type"], blank["error_type"]) == ("Backend", "Validation")
     assert answers[1][1]["error_type"] == "Backend"
     assert "id-1" in answers[1][1]["error"]
     assert "id-1" in caplog.text
@@ -148,6 +156,26 @@ def test_a_defect_anywhere_is_a_500_for_each_and_never_raises(
     answers, _ = ask(handler, post({"text": SECRET}), post({"text": "Great!"}))
     assert [status for status, _ in answers] == [500, 500]
     assert SECRET not in caplog.text
+
+
+def test_metrics_that_fail_cost_no_answer(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Metrics, "add_counter")
+    answers, _ = ask(handler, post({"text": "Great!"}))
+    assert answers[0][0] == 200
+
+
+def test_a_batch_out_of_time_is_told_so_each_text_for_itself(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "settings", _with(handler.settings, batch_seconds=-1))
+    answers, _ = ask(handler, post({"text": "Great!"}), post({"texts": ["Great!", ""]}))
+    assert [status for status, _ in answers] == [503, 200]
+    assert [entry["error_type"] for entry in answers[1][1]["results"]] == [
+        "Overloaded",
+        "Validation",
+    ]
 
 
 def test_an_answer_that_torchserve_could_not_carry_is_refused(

@@ -28,7 +28,12 @@ def test_the_configuration_that_ships_is_closed_to_the_outside() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["inference_address=localhost", "inference_address=unix:/tmp/x", "grpc_inference_port=x"],
+    [
+        "inference_address=localhost",
+        "inference_address=unix:/tmp/x",
+        "inference_address=http://localhost:99999",
+        "grpc_inference_port=x",
+    ],
 )
 def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "config.properties"

@@ -28,6 +28,12 @@ def test_batching_and_workers_stand_in_one_place() -> None:
     assert not set(model) & set(CONFIG)
 
 
+def test_every_text_that_may_be_sent_fits_into_a_body() -> None:
+    longest = Settings.from_yaml(CONFIG).max_chars_per_text * len("😀".encode())
+    body = int(Properties.read(ROOT / "config.properties").values["max_request_size"])
+    assert longest < body
+
+
 def test_the_bodies_of_a_full_queue_fit_into_memory() -> None:
     properties = Properties.read(ROOT / "config.properties").values
     queued = int(properties["job_queue_size"]) * int(properties["max_request_size"])
