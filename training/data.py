@@ -45,28 +45,22 @@ class EvaluationSet:
     labels: list[int]
 
 
-def training_examples(
-    data: Path, seed: int, phrases: float = 1.0, reviews: float = 1.0
-) -> tuple[list[Example], list[Example]]:
+def training_examples(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
     """Return (short, long): SST sentences and phrases, and whole IMDb reviews, no text twice.
 
-    `phrases` and `reviews` are the shares of each to take, 0 to 1. A text that also occurs in
-    one of the evaluation sets is left out.
+    A text that also occurs in one of the evaluation sets is left out.
     """
-    draw = random.Random(seed)
     unseen = {_key(text) for held_out in evaluation_sets(data) for text in held_out.texts}
     grades: dict[str, int] = {}
     for row in _rows(data / "sst_train.jsonl.gz"):
-        if row["kind"] == "sentence" or draw.random() < phrases:
-            grades.setdefault(row["text"], row["label5"])
+        grades.setdefault(row["text"], row["label5"])
     usable = [(text, grade) for text, grade in grades.items() if _key(text) not in unseen]
     neutral = [Example(text, TARGETS[2]) for text, grade in usable if grade == 2]
-    draw.shuffle(neutral)
+    random.Random(seed).shuffle(neutral)
     short = [Example(text, TARGETS[grade]) for text, grade in usable if grade != 2]
     labels = {
         row["text"]: row["label"]
         for row in list(_rows(data / "imdb_train.jsonl.gz"))[:-HELD_OUT_REVIEWS]
-        if draw.random() < reviews
     }
     long = [Example(text, float(lab)) for text, lab in labels.items() if _key(text) not in unseen]
     return short + neutral[:NEUTRAL_EXAMPLES], long

@@ -3,9 +3,8 @@
     python -m training.train --data DIR [--out model] [--run runs/default]
 
 Seeded. Every `--checkpoint-minutes` the run is saved in `--run`; the same command goes on from
-there. A second run can start from the model of the first (`--base`) on another mix of texts. The
-weights that ship are an exponential moving average over the steps (Polyak and Juditsky 1992), in
-fp16. `--run` also gets `curve.png`, the learning curve.
+there. The weights that ship are an exponential moving average over the steps (Polyak and Juditsky
+1992), in fp16. `--run` also gets `curve.png`, the learning curve.
 """
 
 import argparse
@@ -36,9 +35,6 @@ class Recipe:
 
     base: str = "all-MiniLM-L6-v2"
     seed: int = 7
-    # Shares of the SST phrases and of the IMDb reviews to train on; SST sentences are all taken.
-    phrases: float = 1.0
-    reviews: float = 1.0
     epochs: int = 3
     peak_rate: float = 1e-4
     warmup: float = 0.06
@@ -85,7 +81,7 @@ def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: 
     optimizer = torch.optim.AdamW(_parameter_groups(model, recipe.weight_decay), fused=True)
     batches = Batches(
         tokenizer,
-        *training_examples(data, recipe.seed, recipe.phrases, recipe.reviews),
+        *training_examples(data, recipe.seed),
         seed=recipe.seed,
         texts=recipe.texts_per_batch,
         tokens=recipe.tokens_per_batch,
