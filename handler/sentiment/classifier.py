@@ -8,6 +8,7 @@ import numpy as np
 
 from sentiment.engine import TorchEngine
 from sentiment.errors import Backend, Overloaded, RequestError
+from sentiment.memory import release
 from sentiment.prediction import Prediction
 from sentiment.scores import function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
@@ -57,12 +58,15 @@ class Classifier:
         results: list[Prediction | RequestError] = [
             Overloaded("The server ran out of time for this batch: send the text again later.")
         ] * len(texts)
-        for microbatch in self._microbatches(tokens, sizes or [1] * len(texts)):
+        microbatches = list(self._microbatches(tokens, sizes or [1] * len(texts)))
+        for microbatch in microbatches:
             if time.monotonic() > deadline:
                 break
             logits = self._engine.logits([tokens[index].ids for index in microbatch])
             for index, row in zip(microbatch, scores(logits, self._function), strict=True):
                 results[index] = self._prediction(row.tolist(), tokens[index])
+        if len(microbatches) > 1:  # a small batch leaves little behind, and shall not wait
+            release()
         return results
 
     def _microbatches(self, tokens: Sequence[Tokens], sizes: Sequence[int]) -> Iterator[list[int]]:

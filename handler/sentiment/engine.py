@@ -26,14 +26,17 @@ class TorchEngine:
         self.config = model.config
 
     @torch.inference_mode()
-    def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Pad on the right to the longest and run the model once."""
+    def logits(self, ids: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        """Texts' token ids, each int32 [tokens] -> logits [texts, labels].
+
+        They are padded on the right to the longest, and the model runs once.
+        """
         width = max(map(len, ids))
         # The pad token's own id is masked out; a checkpoint without one can be padded with any.
         input_ids = torch.full((len(ids), width), self.config.pad_token_id or 0)
         attention_mask = torch.zeros_like(input_ids)
         for row, text in enumerate(ids):
-            input_ids[row, : len(text)] = torch.tensor(text)
+            input_ids[row, : len(text)] = torch.from_numpy(text)
             attention_mask[row, : len(text)] = 1
         output = self._model(
             input_ids=input_ids.to(self._device), attention_mask=attention_mask.to(self._device)

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tokenizers
+from numpy.typing import NDArray
 
 # A tokenised text takes some hundred bytes a token until its ids are taken out, so a call is
 # given no more text than this at once. An ordinary batch is far below it.
-_CHARS_PER_CALL = 2_000_000
+_CHARS_PER_CALL = 250_000
 _UNLIMITED = 1 << 30
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """`ids` are at most `max_tokens`, special tokens included."""
+    """`ids`, int32 [tokens], are at most `max_tokens`, special tokens included."""
 
-    ids: list[int]
+    ids: NDArray[np.int32]
     truncated: bool
 
 
@@ -52,7 +54,7 @@ class Tokenizer:
         """Tokenise in one call, as far as memory allows it. No text may hold a surrogate."""
         try:
             return [
-                Tokens(encoding.ids, bool(encoding.overflowing))
+                Tokens(np.array(encoding.ids, np.int32), bool(encoding.overflowing))
                 for part in _parts(texts)
                 for encoding in self._tokenizer.encode_batch_fast(part)
             ]

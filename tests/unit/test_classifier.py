@@ -77,7 +77,7 @@ def test_padding_stays_within_the_budget(
     sizes: list[tuple[int, int]] = []
     logits = classifier._engine.logits
 
-    def watched(ids: list[list[int]]) -> NDArray[np.float32]:
+    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
         sizes.append((len(ids), max(map(len, ids))))
         return logits(ids)
 
@@ -100,7 +100,7 @@ def test_a_large_request_does_not_make_a_small_one_late(
     logits = classifier._engine.logits
     now = [0.0]
 
-    def slow(ids: list[list[int]]) -> NDArray[np.float32]:
+    def slow(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
         now[0] += 1
         return logits(ids)
 
