@@ -42,6 +42,12 @@ def main() -> int:
         if failure.log:
             print(failure.log, file=sys.stderr)
         print(failure, file=sys.stderr)
+        if not args.model and model != "model":
+            print(
+                f"The archive had to be built again, of {model}, which was packaged last: "
+                "'make archive' goes back to the default model.",
+                file=sys.stderr,
+            )
         return 1
     except OSError as error:
         print(f"The archive cannot be written: {error}.", file=sys.stderr)
@@ -70,6 +76,8 @@ def save_checkpoint(model: str, folder: Path) -> list[str]:
     """Load `model` with `transformers` and save what the handler needs; returns its labels."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
 
+    if not Path(model).is_dir() and (Path(model).exists() or model.startswith(("/", ".", "~"))):
+        raise Failure(f"{model} is no folder: name one that save_pretrained wrote.")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:

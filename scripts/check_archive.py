@@ -43,6 +43,9 @@ def main() -> None:
             model_yaml_config=config,
         )
     )
+    (tokens,) = handler.classifier.tokenizer([TEXTS[1]])
+    if len(set(tokens.ids.tolist())) < 6:
+        sys.exit("the tokenizer knows no words: save the checkpoint's own beside it")
     reference: Any = pipeline(
         "text-classification",
         model=str(folder / "model"),

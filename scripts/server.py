@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -85,14 +86,14 @@ class Server:
 
     def stop(self) -> bool:
         """End Java and its workers and remove what they wrote; False if nothing was running."""
-        processes = []
+        processes = self._processes()
         if (java := self.java()) is not None:
-            processes = [java, *java.children(recursive=True)]
             java.terminate()  # it ends its workers; TorchServe drains nothing
-            _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
-            for process in alive:
-                process.kill()
-            psutil.wait_procs(alive, timeout=STOP_SECONDS)
+            psutil.wait_procs(processes, timeout=STOP_SECONDS)
+        left = self._processes()
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=STOP_SECONDS)
         if (temp := self._temp()) is not None:
             shutil.rmtree(temp, ignore_errors=True)
         self._state.unlink(missing_ok=True)
@@ -100,16 +101,8 @@ class Server:
         return bool(processes)
 
     def java(self) -> psutil.Process | None:
-        """TorchServe's Java process, if it is running: the one that has our temporary folder."""
-        if (temp := self._temp()) is None:
-            return None
-        for process in psutil.process_iter():
-            try:
-                if f"-Djava.io.tmpdir={temp}" in process.cmdline():
-                    return process
-            except psutil.Error:
-                continue
-        return None
+        """TorchServe's Java process, if it is running."""
+        return next((p for p, is_java in self._family() if is_java), None)
 
     def started(self) -> float:
         """When it was started, in seconds since the epoch; 0 if it is not running."""
@@ -202,6 +195,26 @@ class Server:
                     ) from None
                 time.sleep(0.2)
         raise Failure(f"No worker was ready after {START_SECONDS:.0f} seconds.", self.last_lines())
+
+    def _processes(self) -> list[psutil.Process]:
+        return [process for process, _ in self._family()]
+
+    def _family(self) -> Iterator[tuple[psutil.Process, bool]]:
+        """Every process of this server, known by its temporary folder, and whether it is Java.
+
+        Workers that outlive a Java that was killed are among them.
+        """
+        if (temp := self._temp()) is None:
+            return
+        for process in psutil.process_iter():
+            try:
+                arguments = process.cmdline()
+            except psutil.Error:
+                continue
+            if f"-Djava.io.tmpdir={temp}" in arguments:
+                yield process, True
+            elif any(argument.startswith(f"{temp}/.ts.sock") for argument in arguments):
+                yield process, False
 
     def _temp(self) -> str | None:
         """The temporary folder of the server that was started last and not stopped."""

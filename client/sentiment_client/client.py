@@ -95,7 +95,9 @@ class SentimentClient(Transport):
         except Overloaded as refusal:
             # TorchServe has one sentence for a full queue and for no worker.
             if self._management and not self._has_worker(self._management):
-                raise Unhealthy("No worker is ready: try again later.", refusal.status) from None
+                raise Unhealthy(
+                    "No worker is ready: start one, or try again later.", refusal.status
+                ) from None
             raise
 
     def _has_worker(self, management: ManagementClient) -> bool:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from sentiment_client.client import SentimentClient
-from sentiment_client.errors import SentimentError
+from sentiment_client.errors import SentimentError, Unauthorized
 from sentiment_client.management import ManagementClient
 from sentiment_client.results import Model, Prediction
 
@@ -23,8 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
+    except Unauthorized as error:
+        print(f"sentiment: {error} Name TorchServe's tokens with --token-file.", file=sys.stderr)
+        return 1
     except (SentimentError, ValueError) as error:
         print(f"sentiment: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
 
@@ -63,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="the model, its workers and its queue")
     status.set_defaults(run=_status)
+    for command in (predict, workers, status):  # as well as before the command
+        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     return parser
 
 
@@ -100,9 +109,20 @@ def _status(args: argparse.Namespace) -> int:
 def _texts(written: Sequence[str]) -> Iterator[str]:
     for text in written:
         if text == "-":
-            yield from (line.rstrip("\n") for line in sys.stdin)
+            yield from _lines(sys.stdin.buffer.read())
         else:
             yield text
+
+
+def _lines(content: bytes) -> list[str]:
+    content = content.removesuffix(b"\n")
+    try:
+        return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n")]
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"line {line} of the input is not UTF-8: convert it, as with iconv -f latin1 -t utf-8."
+        ) from None
 
 
 def _as_json(result: Prediction | SentimentError) -> dict[str, object]:

@@ -114,7 +114,7 @@ _BY_TYPE: Mapping[str, type[SentimentError]] = {
     "Backend": BackendFailed,
     "InvalidKeyException": Unauthorized,
 }
-_EMPTY_413 = "The request is larger than the server's max_request_size: send it in parts."
+_EMPTY_413 = "The request has more bytes than the server's max_request_size: send it in parts."
 
 
 def from_answer(status: int, body: bytes) -> SentimentError:

@@ -62,8 +62,8 @@ class TokenFile(AuthBase):
         """Read the file; raises Unauthorized when it holds no such token."""
         try:
             token = json.loads(self.path.read_text(encoding="utf-8"))[self.kind]["key"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise Unauthorized(f"{self.path} holds no {self.kind} token: {error!r}") from None
+        except (OSError, ValueError, KeyError, TypeError):
+            raise Unauthorized(f"{self.path} holds no {self.kind} token.") from None
         return str(token)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

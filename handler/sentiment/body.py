@@ -54,9 +54,7 @@ def read_body(headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
     media_type, _, parameters = headers.get("content-type", "").partition(";")
     media_type = media_type.strip().lower()
     if media_type in _FORMS:
-        if media_type == "multipart/form-data" and set(row) == {"body"}:
-            raise Malformed("The form cannot be read: send its boundary in the Content-Type.")
-        return _read_form(row)
+        return _read_form(media_type, row)
     if media_type not in ("", "text/plain", "application/json"):
         raise Unsupported(
             "This content type is not supported: send application/json, text/plain, "
@@ -80,12 +78,16 @@ def type_name(value: object) -> str:
     return "null" if value is None else _TYPE_NAMES.get(type(value), "a number")
 
 
-def _read_form(row: Mapping[str, bytes]) -> Form:
-    # `curl -d '{...}'` labels JSON as a form, whose decoding has by now eaten every "&" and "+".
-    if any(name.lstrip().startswith(("{", "[")) for name in row):
+def _read_form(media_type: str, row: Mapping[str, bytes]) -> Form:
+    if media_type == "multipart/form-data":
+        if set(row) == {"body"}:
+            raise Malformed("The form cannot be read: send its boundary in the Content-Type.")
+    elif not row or any(name.lstrip().startswith(("{", "[")) for name in row):
+        # `curl -d '{...}'` labels JSON as a form. TorchServe's decoding has by now eaten every "&"
+        # and "+", and, where there is no "=", all of it.
         raise Unsupported(
-            "The body looks like JSON but is labelled as a form: "
-            'add the header "Content-Type: application/json".'
+            "The body is labelled as a form but has no fields: if it is JSON, add the header "
+            '"Content-Type: application/json"; if it is a text, "Content-Type: text/plain".'
         )
     return Form({name: _decode(value, "A form field") for name, value in row.items()})
 

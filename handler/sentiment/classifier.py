@@ -32,7 +32,7 @@ class Classifier:
         self.labels = [str(config.id2label[index]) for index in range(config.num_labels)]
         self.max_tokens = min(max_tokens, longest_input(model_dir, config))
         self._function = function_for(config)
-        self._tokenizer = Tokenizer(model_dir, self.max_tokens)
+        self.tokenizer = Tokenizer(model_dir, self.max_tokens)
         self._tokens_per_microbatch = tokens_per_microbatch
 
     def warm_up(self) -> None:
@@ -54,7 +54,7 @@ class Classifier:
         those of small requests come first, so that it is never a large one that makes them late.
         A text for which the model gives no number gets Backend.
         """
-        tokens = self._tokenizer(texts)
+        tokens = self.tokenizer(texts)
         results: list[Prediction | RequestError] = [
             Overloaded("The server ran out of time for this batch: send the text again later.")
         ] * len(texts)

@@ -130,8 +130,9 @@ def test_no_half_built_archive_is_left_and_a_good_one_stays(tmp_path: Path) -> N
     output = tmp_path / "store" / "sentiment.mar"
     output.parent.mkdir()
     output.write_bytes(b"the good one")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(Failure, match="cannot be loaded"):
-        build(str(tmp_path / "nowhere"), output)
+        build(str(tmp_path / "empty"), output)
     assert output.read_bytes() == b"the good one"
     assert [path.name for path in output.parent.iterdir()] == ["sentiment.mar"]
 
@@ -144,6 +145,19 @@ def test_a_checkpoint_without_a_trained_head_is_refused(tmp_path: Path) -> None:
     body.save_pretrained(folder)
     with pytest.raises(Failure, match="no trained classification head"):
         build(str(folder), tmp_path / "own.mar")
+
+
+def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "own")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(Failure, match="tokenizer"):
+        build(str(folder), tmp_path / "own.mar")
+
+
+@pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "~/nowhere", str(Path(__file__))])
+def test_what_is_no_folder_is_told_so(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Failure, match="is no folder"):
+        build(name, tmp_path / "own.mar")
 
 
 def test_labels_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 import io
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -151,7 +154,7 @@ def test_the_command_predicts(
     assert first.endswith("\tA wonderful film.")
     assert second.startswith("NEGATIVE\t0.")
 
-    monkeypatch.setattr("sys.stdin", io.StringIO("A wonderful film.\n\nA terrible mess.\n"))
+    monkeypatch.setattr("sys.stdin", piped(b"A wonderful film.\r\n\nA terrible mess.\n"))
     assert main([*command, "--json", "predict", "-"]) == 1
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row.get("label", row.get("error_type")) for row in rows] == [
@@ -159,6 +162,24 @@ def test_the_command_predicts(
         "Validation",
         "NEGATIVE",
     ]
+
+    monkeypatch.setattr("sys.stdin", piped(b"fine\ncaf\xe9\n"))
+    assert main([*command, "predict", "-"]) == 1
+    assert "line 2 of the input is not UTF-8" in capsys.readouterr().err
+
+
+def piped(content: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+
+
+def test_the_command_stops_quietly_when_nobody_reads_on(server: Server, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.write_text("good\n" * 3_000)
+    program = f"{sys.executable} -m sentiment_client --address {server.properties.inference}"
+    run = ["sh", "-c", f"{program} predict --json - < {texts} | head -1"]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["label"] == "POSITIVE"
+    assert done.stderr == ""
 
 
 def test_the_command_tells_the_status(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,9 +38,13 @@ def test_every_form_gets_the_same_answer(url: str, tmp_path: Path) -> None:
 
 
 def test_json_without_its_content_type_is_told_which_header_to_add(url: str) -> None:
-    status, body = curl(url, "-d", json.dumps({"text": TEXT}))
+    for text in (TEXT, "A plain text.", "a = b", "a&b=c"):
+        status, body = curl(url, "-d", json.dumps({"text": text}))
+        assert status == 415
+        assert "Content-Type: application/json" in str(body["error"])
+    status, body = curl(url, "-d", "A plain text.")
     assert status == 415
-    assert "Content-Type: application/json" in str(body["error"])
+    assert "Content-Type: text/plain" in str(body["error"])
 
 
 def test_a_get_without_a_body_is_told_to_send_one(url: str) -> None:

@@ -1,5 +1,6 @@
 """Starting and stopping: the second time, and when something is in the way."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -30,9 +31,14 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def temporary_folders() -> set[Path]:
-    """What servers have made for their sockets and extracted archives."""
-    return set(Path(tempfile.gettempdir()).glob("sentiment-*"))
+def temporary_folder(server: Server) -> Path:
+    """What the server has for its sockets and its extracted archive."""
+    return Path(json.loads((server.run / "server.json").read_text())["temp"])
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; one that has ended may wait a while to be reaped."""
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_starting_again_says_that_it_is_up(
@@ -85,14 +91,16 @@ def test_a_full_disk_is_told(
         make_server(archive, tmp_path).start()
 
 
-def test_a_configuration_that_torchserve_refuses_is_shown(archive: Path, tmp_path: Path) -> None:
-    folders = temporary_folders()
+def test_a_configuration_that_torchserve_refuses_is_shown(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     server = make_server(archive, tmp_path, vmargs="-XX:NoSuchOption")
     with pytest.raises(Failure, match="stopped while it was starting") as caught:
         server.start()
     assert "NoSuchOption" in caught.value.log
     assert processes_in(tmp_path) == []
-    assert temporary_folders() == folders
+    assert list(tmp_path.glob("sentiment-*")) == []
 
 
 def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_path: Path) -> None:
@@ -112,7 +120,6 @@ def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_pat
 
 
 def test_tokens_are_asked_for_and_sent(archive: Path, tmp_path: Path) -> None:
-    folders = temporary_folders()
     with running(archive, tmp_path, disable_token_authorization="false") as server:
         assert server.key_file.stat().st_mode & 0o077 == 0
         with SentimentClient(server.properties.inference) as stranger:
@@ -130,17 +137,16 @@ def test_tokens_are_asked_for_and_sent(archive: Path, tmp_path: Path) -> None:
         assert java is not None
         family = [java, *java.children(recursive=True)]
         assert len(family) > 1
+        temp = temporary_folder(server)
         assert server.stop()
-        assert not [process for process in family if process.is_running()]
+        assert alive(family) == []
         assert not server.key_file.exists()
-        assert temporary_folders() == folders
+        assert not temp.exists()
         assert not server.stop()
     assert processes_in(tmp_path) == []
 
 
 def rotate_token(server: Server) -> None:
-    import json
-
     keys = json.loads(server.key_file.read_text())
     answer = requests.get(
         f"{server.properties.management}/token",
@@ -159,6 +165,13 @@ def test_a_server_whose_record_was_lost_half_way_is_still_ended(
         # Another launcher of the same folder, as after an interrupted one.
         other = Server(server.properties, server.model_store, server.log_config, tmp_path, tmp_path)
         assert other.java() == server.java()
-        assert other.stop()
+        java = server.java()
+        assert java is not None
+        family = [java, *java.children(recursive=True)]
+        temp = temporary_folder(server)
+        java.kill()
+        other.stop()
         assert server.java() is None
+        assert alive(family) == []
+        assert not temp.exists()
     assert processes_in(tmp_path) == []

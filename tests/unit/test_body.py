@@ -92,6 +92,7 @@ def test_a_form_without_its_boundary_is_malformed() -> None:
         {'{"text": "a"}': b""},
         {'{"text": "a ': b"", " b": b'"}'},
         {"[1]": b""},
+        {},
         {' {"text": "x': b'y"}', "text": b"hidden"},
     ],
 )
