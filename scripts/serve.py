@@ -55,6 +55,7 @@ def start(server: Server) -> None:
             server.last_lines(),
         ) from None
     show(server, answer, "is already up")
+    started = server.started()
     changed = [
         path.name
         for path in (
@@ -63,7 +64,7 @@ def start(server: Server) -> None:
             ROOT / "metrics.yaml",
             server.model_store / f"{MODEL}.mar",
         )
-        if path.stat().st_mtime > server.started()
+        if path.stat().st_mtime > started
     ]
     if changed:
         print(f"\nIt was started before {' and '.join(changed)} changed: 'make stop' first.")

@@ -126,7 +126,8 @@ def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: 
             state["epoch"], state["step"] = epoch + 1, 0
     _save(checkpoint, parts, state)
     _draw(state["losses"], per_epoch, run / "curve.png")
-    _half(average.module).save_pretrained(out)
+    shipped: Any = average.module
+    shipped.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
     print(f"wrote {out}")
 
@@ -147,10 +148,6 @@ def training_dtype(precision: str, device: torch.device) -> torch.dtype:
             native = bool(torch.cpu.get_capabilities().get("amx_bf16"))
         return torch.bfloat16 if native else torch.float32
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-
-
-def _half(model: Any) -> Any:
-    return model.half()
 
 
 def _loss(model: torch.nn.Module, batch: Batch, device: torch.device) -> Tensor:

@@ -1,6 +1,6 @@
 """What people write for a server -> the address that requests are sent to."""
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 
 def base_address(written: str, default_port: int) -> str:
@@ -31,3 +31,14 @@ def base_address(written: str, default_port: int) -> str:
         raise ValueError(f"{written!r} is not an HTTP address such as http://127.0.0.1:8080.")
     netloc = parts.netloc if complete or port else f"{parts.netloc}:{default_port}"
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
+
+
+def model_path(api: str, model: str, version: str | None = None) -> str:
+    """The path of a model, or of one version of it, below "predictions" or "models".
+
+    >>> model_path("models", "sentiment")
+    '/models/sentiment'
+    >>> model_path("predictions", "a b", "1.0")
+    '/predictions/a%20b/1.0'
+    """
+    return "/".join(["", api, *(quote(part, safe="") for part in (model, version) if part)])

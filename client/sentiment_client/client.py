@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from sentiment_client.address import base_address
+from sentiment_client.address import base_address, model_path
 from sentiment_client.errors import (
     Overloaded,
     SentimentError,
@@ -37,7 +36,7 @@ class SentimentClient(Transport):
     `timeout` is in seconds, or (to connect, to be answered), and holds for each try. Resets,
     refused connections, time-outs and 500, 503 and 507 are tried again `retries` times with
     growing pauses: a prediction can always be repeated. `token` is sent as it is;
-    `token_file` is TorchServe's key_file.json, read again when a token has been rotated.
+    `token_file` is TorchServe's key_file.json, read for every request, as tokens are rotated.
     With a `management` address, a refusal for want of workers is told from a full queue:
     Unhealthy instead of Overloaded. One client may be used by many threads.
     """
@@ -67,7 +66,7 @@ class SentimentClient(Transport):
         self._management = management and ManagementClient(
             management, timeout=timeout, retries=0, token_file=token_file
         )
-        self._path = "/predictions/" + "/".join(quote(p, safe="") for p in (model, version) if p)
+        self._path = model_path("predictions", model, version)
 
     def predict(self, text: str) -> Prediction:
         """Score one text; raises SentimentError."""

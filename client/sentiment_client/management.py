@@ -3,9 +3,8 @@
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from sentiment_client.address import base_address
+from sentiment_client.address import base_address, model_path
 from sentiment_client.errors import TimedOut, UnexpectedAnswer
 from sentiment_client.results import Model
 from sentiment_client.transport import RETRIES, Timeout, Transport
@@ -59,7 +58,7 @@ class ManagementClient(Transport):
 
     def describe(self, model: str = "sentiment", version: str | None = None) -> Model:
         """One version of a model, the default one unless named; raises NotFound."""
-        return Model.list_from_json(self.send("GET", _path(model, version)))[0]
+        return Model.list_from_json(self.send("GET", model_path("models", model, version)))[0]
 
     def default_version(self, model: str = "sentiment") -> str:
         """The version that answers requests that name none."""
@@ -67,7 +66,7 @@ class ManagementClient(Transport):
 
     def describe_all(self, model: str = "sentiment") -> tuple[Model, ...]:
         """Every version of a model."""
-        return Model.list_from_json(self.send("GET", _path(model, "all")))
+        return Model.list_from_json(self.send("GET", model_path("models", model, "all")))
 
     def register(
         self,
@@ -104,11 +103,11 @@ class ManagementClient(Transport):
 
     def unregister(self, model: str, version: str | None = None) -> None:
         """Take a version out of service; raises NotAllowed, NotFound."""
-        self.send("DELETE", _path(model, version))
+        self.send("DELETE", model_path("models", model, version))
 
     def set_default(self, version: str, model: str = "sentiment") -> None:
         """Send requests that name no version to this one; raises NotFound."""
-        self.send("PUT", f"{_path(model, version)}/set-default")
+        self.send("PUT", f"{model_path('models', model, version)}/set-default")
 
     def scale(
         self,
@@ -131,7 +130,7 @@ class ManagementClient(Transport):
             "max_worker": workers,
             "synchronous": "false",
         }
-        self.send("PUT", _path(model, version), params=params)
+        self.send("PUT", model_path("models", model, version), params=params)
         deadline = time.monotonic() + wait
         while True:
             described = self.describe(model, version)
@@ -148,7 +147,3 @@ class ManagementClient(Transport):
         return {
             (model.name, model.version) for name in self.list() for model in self.describe_all(name)
         }
-
-
-def _path(model: str, version: str | None) -> str:
-    return "/models/" + "/".join(quote(part, safe="") for part in (model, version) if part)

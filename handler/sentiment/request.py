@@ -15,26 +15,27 @@ class Request:
     texts: list[str | RequestError]
 
 
-def check_text(value: object, settings: Settings, name: str = "The text") -> str:
+def check_text(value: object, settings: Settings) -> str:
     """Return `value` if it is a text that can be scored, else raise.
 
     Validation (422): not a string, or blank. TooLarge (413): too many characters. Malformed
     (400): a lone surrogate, which JSON can spell but UTF-8 cannot.
     """
     if not isinstance(value, str):
-        raise Validation(f"{name} must be a string, not {type_name(value)}.")
+        raise Validation(f"The text must be a string, not {type_name(value)}.")
     if len(value) > settings.max_chars_per_text:
         raise TooLarge(
-            f"{name} has {len(value):,} characters; the most is "
+            f"The text has {len(value):,} characters; the most is "
             f"{settings.max_chars_per_text:,}: send it in parts."
         )
     if not value.strip():
-        raise Validation(f"{name} is blank: send some words.")
+        raise Validation("The text is blank: send some words.")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Malformed(
-            f"{name} holds a lone surrogate at character {error.start + 1}: send a whole character."
+            f"The text holds a lone surrogate at character {error.start + 1}: "
+            "send a whole character."
         ) from None
     return value
 
