@@ -54,6 +54,6 @@ serve: $(ARCHIVE)
 endif
 
 # Rebuilds the archive of whichever model was packaged last.
-$(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml') $(wildcard model/*) \
+$(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml' -o -name '*.html') $(wildcard model/*) \
   scripts/archive.py scripts/check_archive.py | .venv/.serve
 	@$(VENV)/python -m scripts.archive
