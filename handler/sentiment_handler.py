@@ -20,7 +20,7 @@ from sentiment.errors import Backend, RequestError, TooLarge
 from sentiment.prediction import Prediction, Results
 from sentiment.request import Request
 from sentiment.response import Response, answer, refusal
-from sentiment.route import route_of
+from sentiment.route import Route, route_of
 from sentiment.scores import Function
 from sentiment.service import Service
 from sentiment.settings import Settings
@@ -68,7 +68,11 @@ class SentimentHandler:
         for i, response in enumerate(responses):
             context.set_response_status(response.status, response.reason, i)
             context.set_response_content_type(i, response.content_type)
-            for name, value in {**response.headers, **timing.headers(tokens[i])}.items():
+            headers = {**response.headers, **timing.headers(tokens[i])}
+            if route_of(_headers(context, i)) is Route.GRPC:
+                # Asked by StreamPredictions, TorchServe looks for this, and would end the worker.
+                headers["ts_stream_next"] = "false"
+            for name, value in headers.items():
                 context.set_response_header(i, name, value)
         return [response.body for response in responses]
 
