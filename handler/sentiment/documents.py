@@ -6,7 +6,6 @@ GET /predictions/sentiment, by a browser          the page
 GET /predictions/sentiment/1.0/openapi.json       the document
 """
 
-import json
 from collections.abc import Mapping
 
 from sentiment import openapi, page
@@ -26,8 +25,7 @@ class Documents:
     """The documents of one service, ready to be sent."""
 
     def __init__(self, service: Service) -> None:
-        document = openapi.document(service)
-        self._openapi = Response(200, json.dumps(document, indent=2).encode("ascii"))
+        self._openapi = Response(200, openapi.render(service).encode("ascii"))
         self._page = Response(
             200,
             page.render(
@@ -36,7 +34,7 @@ class Documents:
                     "version": service.version,
                     "labels": list(service.labels),
                     "max_texts_per_request": service.settings.max_texts_per_request,
-                    "openapi": document,
+                    "openapi": openapi.document(service),
                 }
             ),
             content_type="text/html; charset=utf-8",

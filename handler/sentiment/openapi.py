@@ -4,6 +4,7 @@ Bodies and answers are the very types that the dialects read and write, and erro
 of `errors`, so that the document cannot say anything else than what happens.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -52,6 +53,11 @@ _HEADERS = {
     "x-compute-tokens": ("integer", "Tokens of this request that were scored."),
     "x-request-id": ("string", "The name of this request in the log."),
 }
+
+
+def render(service: Service) -> str:
+    """The document as text, in ASCII."""
+    return json.dumps(document(service), indent=2)
 
 
 def document(service: Service) -> dict[str, Any]:
