@@ -156,7 +156,7 @@ def _decode(raw: bytes, what: str) -> str:
 
 def _parse_json(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
     except RecursionError:
         raise Malformed(f"The JSON is nested too deeply: send {EXAMPLE}.") from None
     except json.JSONDecodeError as error:
@@ -166,6 +166,12 @@ def _parse_json(text: str) -> object:
         ) from None
     except ValueError:  # int() refuses more than sys.get_int_max_str_digits() digits
         raise Malformed(f"The JSON holds a number with too many digits: send {EXAMPLE}.") from None
+
+
+def _number(written: str) -> float:
+    """By JSON Schema, and so by OpenAPI, 1.0 is a whole number."""
+    value = float(written)
+    return int(value) if value.is_integer() else value
 
 
 def _refuse_constant(name: str) -> object:

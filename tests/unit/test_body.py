@@ -37,6 +37,11 @@ def test_a_body_of_no_other_type_is_the_text(headers: dict[str, str]) -> None:
     assert read(headers, {"body": "schön".encode()}) == Text("schön")
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    body = read(JSON, {"body": b"[1.0, 0.5, 1e999]"})
+    assert repr(body) == repr(Json([1, 0.5, float("inf")]))
+
+
 def test_a_byte_order_mark_is_not_text() -> None:
     assert read({}, {"body": b"\xef\xbb\xbfgood"}) == Text("good")
     assert read(JSON, {"body": b"\xef\xbb\xbf[1]"}) == Json([1])

@@ -8,7 +8,8 @@ from msgspec import Meta
 
 # What `request.check_text` and `check_texts` check, with clearer errors than a type has, is said
 # here for readers. A limit is named by its setting; the document has its value.
-A_TEXT = {"pattern": r"\S", "minLength": 1, "maxLength": "max_chars_per_text"}
+# `str.strip` takes the four separators of ASCII for blanks, and regular expressions do not.
+A_TEXT = {"pattern": r"[^\s\x1c-\x1f]", "minLength": 1, "maxLength": "max_chars_per_text"}
 SOME = {"minItems": 1, "maxItems": "max_texts_per_request"}
 
 TextField = Annotated[str, Meta(extra_json_schema=A_TEXT)]

@@ -1,0 +1,61 @@
+"""The programs of docs/clients.md, run as they stand, by the clients that people have."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.server import Server
+from tests.integration.documents import ROOT, Example, assert_same, examples
+
+EXAMPLES = list(examples("docs/clients.md"))
+SHOWN = [example for example in EXAMPLES if example.output]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the commands that prepare something, such as stubs, have been run."""
+    folder = tmp_path_factory.mktemp("clients")
+    (folder / ".venv").symlink_to(sys.prefix)
+    for example in EXAMPLES:
+        if example.language == "console" and not example.output:
+            run(folder, "bash", "-euc", example.code)
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "client")}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", SHOWN, ids=lambda example: example.name)
+def test_it_prints_what_is_shown(server: Server, folder: Path, example: Example) -> None:
+    code = example.code.replace("http://127.0.0.1:8080", server.properties.inference)
+    _, grpc_port = server.properties.ports()["grpc_inference_port"]
+    code = code.replace("127.0.0.1:7070", f"127.0.0.1:{grpc_port}")
+    match example.language:
+        case "python":
+            printed = run(folder, "python", "-c", code)
+        case "javascript":
+            packages = ROOT / "tests" / "javascript"
+            if not (packages / "node_modules").exists() or not shutil.which("node"):
+                pytest.skip("Node.js is not installed, or its packages: make .venv/.javascript")
+            printed = run(packages, "node", "--input-type=module", "-e", code)
+        case "console":
+            printed = run(folder, "bash", "-euc", code.replace("curl ", "curl -s "))
+    assert_same(printed, example.output or "")
+
+
+def test_every_client_that_is_named_is_run() -> None:
+    sections = {example.name for example in SHOWN}
+    text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    assert sections == {line[3:] for line in text.splitlines() if line.startswith("## ")}
+    assert len(SHOWN) == 10

@@ -1,0 +1,66 @@
+"""The OpenAPI document is served, is the committed one, and says what happens."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+from openapi_spec_validator import validate
+
+from scripts.openapi import shipped
+from scripts.server import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMITTED = ROOT / "docs" / "openapi.json"
+# For each of the operations, beside the cases that cover its schema.
+EXAMPLES = 800
+
+
+def test_the_served_document_is_the_committed_one(url: str) -> None:
+    response = requests.get(f"{url}/1.0/openapi.json", timeout=10)
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == json.loads(COMMITTED.read_text()), "run 'make docs'"
+    assert response.text == shipped()
+
+
+def test_it_is_valid_openapi_and_names_every_route() -> None:
+    document = json.loads(COMMITTED.read_text())
+    validate(document)
+    assert document["openapi"].startswith("3.1.")
+    assert set(document["paths"]) == {
+        "/predictions/sentiment",
+        "/predictions/sentiment/1.0/openapi.json",
+        "/sentiment/predict",
+        "/invocations",
+        "/v1/models/sentiment:predict",
+        "/v2/models/sentiment/infer",
+    }
+
+
+@pytest.mark.usefixtures("same_workers")
+def test_whatever_it_allows_or_forbids_is_answered_as_it_says(
+    server: Server, url: str, counters: Callable[[], dict[str, float]], tmp_path: Path
+) -> None:
+    """No 5xx, every answer as documented, valid bodies accepted and others refused."""
+    before = counters()["sentiment_requests_total"]
+    report = tmp_path / "report.json"
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            *("--config-file", "tests/integration/schemathesis.toml"),
+            *("run", f"{url}/1.0/openapi.json", "--url", server.properties.inference),
+            *("--max-examples", str(EXAMPLES), "--seed", "1"),
+            *("--report-json-path", report),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]
+    cases = json.loads(report.read_text())["test_cases"]["generated"]
+    assert cases >= 5_000
+    assert counters()["sentiment_requests_total"] - before > 0.99 * cases
