@@ -7,7 +7,7 @@ ARCHIVE := model_store/sentiment.mar
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test check format train evaluate clean
+.PHONY: help serve stop archive test check format docs train evaluate clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,7 +22,7 @@ stop:  ## Stop the server
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 	@$(VENV)/python -m scripts.archive --model "$(MODEL)"
 
-test: .venv/.serve .venv/.test  ## Run all tests, against a real server
+test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
 	@$(VENV)/python -m pytest
 
 check: .venv/.serve .venv/.check  ## Lint, formatting and types
@@ -33,6 +33,9 @@ check: .venv/.serve .venv/.check  ## Lint, formatting and types
 format: .venv/.check  ## Format the code
 	@$(VENV)/ruff check --fix --quiet .
 	@$(VENV)/ruff format .
+
+docs: .venv/.serve  ## Write docs/openapi.json again, after a change of a dialect
+	@PYTHONPATH=handler $(VENV)/python -m scripts.openapi
 
 train: .venv/.train  ## Train the default model: make train DATA=folder (an hour on two cores)
 	@$(VENV)/python -m training.train --data "$(DATA)"
@@ -47,6 +50,12 @@ clean: stop  ## Remove everything that was built or installed
 	@$(PYTHON) scripts/install.py $*
 	@touch $@
 
+# A client of another language, for the test of it; without npm that test is skipped.
+.venv/.javascript: tests/javascript/package-lock.json
+	@if command -v npm >/dev/null; then \
+	npm ci --prefix tests/javascript --ignore-scripts --no-audit --no-fund --silent; fi
+	@touch $@
+
 ifeq ($(origin MODEL),command line)
 serve: archive
 else
@@ -54,6 +63,6 @@ serve: $(ARCHIVE)
 endif
 
 # Rebuilds the archive of whichever model was packaged last.
-$(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml') $(wildcard model/*) \
+$(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml' -o -name '*.html') $(wildcard model/*) \
   scripts/archive.py scripts/check_archive.py | .venv/.serve
 	@$(VENV)/python -m scripts.archive

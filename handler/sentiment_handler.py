@@ -15,15 +15,21 @@ from typing import Any
 from sentiment.body import read_body
 from sentiment.classifier import Classifier
 from sentiment.dialects import Dialect, dialect_of
+from sentiment.documents import Documents
 from sentiment.errors import Backend, RequestError, TooLarge
-from sentiment.prediction import Prediction
+from sentiment.prediction import Prediction, Results
 from sentiment.request import Request
 from sentiment.response import Response, answer, refusal
+from sentiment.route import Route, route_of
+from sentiment.scores import Function
+from sentiment.service import Service
 from sentiment.settings import Settings
+from sentiment.timing import Timing
 
 Row = Mapping[str, bytes]
-Decoded = tuple[Dialect, Request] | RequestError
-Results = list[Prediction | RequestError]
+# What to score, a document that is ready, or what is wrong.
+Decoded = tuple[Dialect, Request] | Response | RequestError
+NOTHING = Request([])
 
 logger = logging.getLogger(__name__)
 
@@ -34,29 +40,40 @@ class SentimentHandler:
     def initialize(self, context: Any) -> None:
         """Load the checkpoint and warm it up: when this returns, the worker is ready."""
         properties = context.system_properties
-        self.settings = Settings.from_yaml(context.model_yaml_config)
+        settings = Settings.from_yaml(context.model_yaml_config)
         self.classifier = Classifier(
             Path(properties["model_dir"]) / "model",
-            max_tokens=self.settings.max_tokens,
-            tokens_per_microbatch=self.settings.tokens_per_microbatch,
-            threads=self.settings.threads,
+            max_tokens=settings.max_tokens,
+            tokens_per_microbatch=settings.tokens_per_microbatch,
+            threads=settings.threads,
             gpu=properties.get("gpu_id"),
         )
+        version = context.manifest["model"]["modelVersion"]
+        self.service = Service(context.model_name, version, self.classifier.labels, settings)
+        self.documents = Documents(self.service)
         self.classifier.warm_up()
 
     def handle(self, rows: Sequence[Row], context: Any) -> list[bytes]:
         """Answer every request of the batch, in order."""
+        timing = Timing()
+        results: Sequence[Results] = [[]] * len(rows)
         try:
             requests = self.preprocess(rows, context)
-            results = self.inference(requests, context)
+            results = self.inference(requests, timing, context)
             responses = self.postprocess(requests, results, context)
         except Exception as error:
-            results = []
             responses = [refusal(_defect(error, context, i)) for i in range(len(rows))]
-        _count(len(rows), results, context)
+        tokens = [_tokens(own) for own in results]
+        _count(results, sum(tokens), context)
         for i, response in enumerate(responses):
             context.set_response_status(response.status, response.reason, i)
             context.set_response_content_type(i, response.content_type)
+            headers = {**response.headers, **timing.headers(tokens[i])}
+            if route_of(_headers(context, i)) is Route.GRPC:
+                # Asked by StreamPredictions, TorchServe looks for this, and would end the worker.
+                headers["ts_stream_next"] = "false"
+            for name, value in headers.items():
+                context.set_response_header(i, name, value)
         return [response.body for response in responses]
 
     def preprocess(self, rows: Sequence[Row], context: Any) -> list[Decoded]:
@@ -64,41 +81,58 @@ class SentimentHandler:
         decoded: list[Decoded] = []
         for i, row in enumerate(rows):
             try:
-                body = read_body(_headers(context, i), row)
-                dialect = dialect_of(body)
-                decoded.append((dialect, dialect.decode(body, self.settings)))
+                decoded.append(self._decode(_headers(context, i), row))
             except RequestError as error:
                 decoded.append(error)
             except Exception as error:
                 decoded.append(_defect(error, context, i))
         return decoded
 
-    def inference(self, requests: Sequence[Decoded], context: Any) -> list[Results]:
+    def _decode(self, headers: Mapping[str, str], row: Row) -> Decoded:
+        route = route_of(headers)
+        if document := self.documents.asked_for(route, headers, row):
+            return document
+        body = read_body(route, headers, row)
+        dialect = dialect_of(route, body)
+        return dialect, dialect.decode(body, self.service)
+
+    def inference(self, requests: Sequence[Decoded], timing: Timing, context: Any) -> list[Results]:
         """Score the texts of all requests together; one list of results a request."""
-        deadline = time.monotonic() + self.settings.batch_seconds
-        texts = [[] if isinstance(req, RequestError) else req[1].texts for req in requests]
+        asked = [request[1] if isinstance(request, tuple) else NOTHING for request in requests]
         # Flattened: whose it is, and the text.
-        flat = [(i, t) for i, own in enumerate(texts) for t in own if isinstance(t, str)]
+        flat = [(i, t) for i, req in enumerate(asked) for t in req.texts if isinstance(t, str)]
+        functions = [asked[i].function for i, _ in flat]
+        deadline = timing.started + self.service.settings.batch_seconds
         try:
-            scored = self.classifier.classify(
-                [text for _, text in flat],
-                sizes=[len(texts[i]) for i, _ in flat],
+            began = time.monotonic()
+            tokens = self.classifier.tokenizer([text for _, text in flat])
+            timing.tokenization = time.monotonic() - began
+            scored = self.classifier.score(
+                tokens,
+                functions=functions,
+                sizes=[len(asked[i].texts) for i, _ in flat],
                 deadline=deadline,
             )
+            timing.inference = time.monotonic() - began - timing.tokenization
         except Exception as error:
             _log(error, f"a batch of {len(requests)}")
             # Some text in this batch brings the model down: only that one shall fail.
-            scored = [self._score_alone(text, deadline, context, i) for i, text in flat]
+            scored = [
+                self._score_alone(text, function, deadline, context, i)
+                for (i, text), function in zip(flat, functions, strict=True)
+            ]
         predictions = iter(scored)
         return [
-            [next(predictions) if isinstance(text, str) else text for text in own] for own in texts
+            [next(predictions) if isinstance(text, str) else text for text in request.texts]
+            for request in asked
         ]
 
     def _score_alone(
-        self, text: str, deadline: float, context: Any, i: int
+        self, text: str, function: Function | None, deadline: float, context: Any, i: int
     ) -> Prediction | RequestError:
         try:
-            (result,) = self.classifier.classify([text], deadline=deadline)
+            tokens = self.classifier.tokenizer([text])
+            (result,) = self.classifier.score(tokens, functions=[function], deadline=deadline)
         except Exception as error:
             return _defect(error, context, i)
         return result
@@ -112,9 +146,12 @@ class SentimentHandler:
             try:
                 if isinstance(request, RequestError):
                     raise request
-                dialect, _ = request
-                response = answer(dialect.encode(own))
-                if len(response.body) > self.settings.max_response_bytes:
+                if isinstance(request, Response):
+                    responses.append(request)
+                    continue
+                dialect, asked = request
+                response = answer(dialect.encode(asked, own, self.service))
+                if len(response.body) > self.service.settings.max_response_bytes:
                     raise TooLarge("The answer would be too long: send fewer texts at once.")
             except RequestError as error:
                 response = refusal(error)
@@ -146,14 +183,17 @@ def _log(error: Exception, failed: str) -> None:
     logger.error("%s failed: %s at %s", failed, type(error).__name__, where)
 
 
-def _count(requests: int, results: Sequence[Results], context: Any) -> None:
+def _tokens(results: Results) -> int:
+    return sum(result.tokens for result in results if isinstance(result, Prediction))
+
+
+def _count(results: Sequence[Results], tokens: int, context: Any) -> None:
     """One update of each counter a batch; `metrics.yaml` declares them."""
-    predictions = [r for own in results for r in own if isinstance(r, Prediction)]
     counts = {
         "sentiment_batches_total": 1,
-        "sentiment_requests_total": requests,
-        "sentiment_texts_total": len(predictions),
-        "sentiment_tokens_total": sum(prediction.tokens for prediction in predictions),
+        "sentiment_requests_total": len(results),
+        "sentiment_texts_total": sum(isinstance(r, Prediction) for own in results for r in own),
+        "sentiment_tokens_total": tokens,
     }
     try:
         for name, value in counts.items():

@@ -111,7 +111,7 @@ def save_checkpoint(model: str, folder: Path) -> list[str]:
 def copy_handler(image: Path) -> None:
     """The handler's own files, and nothing that lies about beside them."""
     for path in (ROOT / "handler").rglob("*"):
-        if path.suffix in (".py", ".yaml"):
+        if path.suffix in (".py", ".yaml", ".html"):
             target = image / path.relative_to(ROOT / "handler")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

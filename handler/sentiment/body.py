@@ -7,9 +7,10 @@ all of that to us, which is what makes each failure a clear 4xx.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sentiment.errors import Malformed, Unsupported
+from sentiment.errors import Malformed, Unsupported, Validation
+from sentiment.route import Route
 
 EXAMPLE = '{"text": "..."}'
 _TYPE_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
@@ -18,9 +19,15 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 @dataclass(frozen=True)
 class Json:
-    """What a JSON body holds."""
+    """What a JSON body holds.
+
+    `query` is the URL's, where TorchServe passes it on, and `binary` what follows the JSON by
+    KServe's binary tensor extension.
+    """
 
     value: object
+    query: Mapping[str, str] = field(default_factory=dict)
+    binary: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -40,12 +47,15 @@ class Form:
 Body = Json | Text | Form
 
 
-def read_body(headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
+def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
     """Read one request.
 
     `headers` have lower-case names. Raises Malformed (400) when the bytes are not what they say
-    they are and Unsupported (415) for what is not spoken here.
+    they are, Unsupported (415) for what is not spoken here, and Validation (422) for a gRPC input
+    of other names than "data".
     """
+    if route is Route.GRPC:
+        return _read_grpc(row)
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise Unsupported(
@@ -55,17 +65,22 @@ def read_body(headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
     media_type = media_type.strip().lower()
     if media_type in _FORMS:
         return _read_form(media_type, row)
+    raw = row.get("body", b"")
+    if route is Route.KSERVE and (length := headers.get("inference-header-content-length")):
+        return _read_binary(length, raw)
     if media_type not in ("", "text/plain", "application/json"):
         raise Unsupported(
             "This content type is not supported: send application/json, text/plain, "
             "application/x-www-form-urlencoded or multipart/form-data."
         )
     _check_charset(parameters)
-    raw = row.get("body", b"")
     if not raw:
         raise Malformed(f"The body is empty: send a text, or JSON such as {EXAMPLE}.")
     text = _decode(raw, "The body")
-    return Json(_parse_json(text)) if media_type == "application/json" else Text(text)
+    if media_type != "application/json":
+        return Text(text)
+    query = {name: _decode(value, "The query") for name, value in row.items() if name != "body"}
+    return Json(_parse_json(text), query)
 
 
 def json_fields(body: Body) -> Mapping[str, object]:
@@ -73,9 +88,39 @@ def json_fields(body: Body) -> Mapping[str, object]:
     return body.value if isinstance(body, Json) and isinstance(body.value, dict) else {}
 
 
+def query_of(body: Body) -> Mapping[str, str]:
+    """The query of the URL that a JSON body came with, by those routes that show it."""
+    return body.query if isinstance(body, Json) else {}
+
+
 def type_name(value: object) -> str:
     """How an error names the type of a JSON value."""
     return "null" if value is None else _TYPE_NAMES.get(type(value), "a number")
+
+
+def _read_grpc(row: Mapping[str, bytes]) -> Body:
+    """A call has no content type: what begins like a JSON object is taken for one."""
+    if set(row) != {"data"}:
+        raise Validation('The input has to be one entry named "data": send the body in it.')
+    text = _decode(row["data"], "The data")
+    if not text:
+        raise Malformed(f"The data is empty: send a text, or JSON such as {EXAMPLE}.")
+    return Json(_parse_json(text)) if text.lstrip().startswith("{") else Text(text)
+
+
+def _read_binary(length: str, raw: bytes) -> Json:
+    """JSON of so many bytes, and then the tensors."""
+    try:
+        size = int(length[:10])
+    except ValueError:
+        size = -1
+    if not 0 <= size <= len(raw):
+        raise Malformed(
+            "Inference-Header-Content-Length is not the length of the JSON: send its bytes, "
+            "or leave it and the binary data out."
+        )
+    text = _decode(raw[:size], "The JSON")
+    return Json(_parse_json(text), binary=bytes(raw[size:]))
 
 
 def _read_form(media_type: str, row: Mapping[str, bytes]) -> Form:

@@ -9,8 +9,8 @@ import numpy as np
 from sentiment.engine import TorchEngine
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.memory import release
-from sentiment.prediction import Prediction
-from sentiment.scores import function_for, scores
+from sentiment.prediction import Prediction, Results
+from sentiment.scores import Function, function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 
 
@@ -40,31 +40,38 @@ class Classifier:
         for words, texts in ((1, 1), (20, 32), (self.max_tokens, 4)):
             self.classify(["good " * words] * texts)
 
-    def classify(
+    def classify(self, texts: Sequence[str]) -> Results:
+        """Score `texts`, in order: `tokenizer`, then `score`."""
+        return self.score(self.tokenizer(texts))
+
+    def score(
         self,
-        texts: Sequence[str],
+        tokens: Sequence[Tokens],
         *,
+        functions: Sequence[Function | None] | None = None,
         sizes: Sequence[int] | None = None,
         deadline: float = float("inf"),
-    ) -> list[Prediction | RequestError]:
-        """Score `texts`, in order.
+    ) -> Results:
+        """Score tokenised texts, in order.
 
+        `functions` says what makes scores of each text's logits, None being the checkpoint's own.
         After `deadline`, by `time.monotonic()`, the texts whose turn has not come get Overloaded
         in place of their prediction. `sizes` says how many texts the request of each text has:
         those of small requests come first, so that it is never a large one that makes them late.
         A text for which the model gives no number gets Backend.
         """
-        tokens = self.tokenizer(texts)
-        results: list[Prediction | RequestError] = [
+        functions = functions or [None] * len(tokens)
+        results: Results = [
             Overloaded("The server ran out of time for this batch: send the text again later.")
-        ] * len(texts)
-        microbatches = list(self._microbatches(tokens, sizes or [1] * len(texts)))
+        ] * len(tokens)
+        microbatches = list(self._microbatches(tokens, sizes or [1] * len(tokens)))
         for microbatch in microbatches:
             if time.monotonic() > deadline:
                 break
             logits = self._engine.logits([tokens[index].ids for index in microbatch])
-            for index, row in zip(microbatch, scores(logits, self._function), strict=True):
-                results[index] = self._prediction(row.tolist(), tokens[index])
+            for index, row in zip(microbatch, logits, strict=True):
+                row_scores = scores(row, functions[index] or self._function)
+                results[index] = self._prediction(row_scores.tolist(), tokens[index])
         if len(microbatches) > 1:  # a small batch leaves little behind, and shall not wait
             release()
         return results

@@ -11,7 +11,19 @@
 An error belongs to one request, or to one text of a request, and never to its batch.
 """
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Self, TypeVar
+
+from msgspec import Struct
+
+Item = TypeVar("Item")
+
+
+class ErrorAnswer(Struct):
+    """One plain sentence that says what to change, and the kind that programs go by."""
+
+    error: str
+    error_type: str
 
 
 class RequestError(Exception):
@@ -28,9 +40,13 @@ class RequestError(Exception):
         """The name that clients tell errors apart by."""
         return type(self).__name__
 
-    def as_json(self) -> dict[str, str]:
+    def answer(self) -> ErrorAnswer:
         """The body of the answer, or the entry of one text in a list of answers."""
-        return {"error": self.message, "error_type": self.error_type}
+        return ErrorAnswer(self.message, self.error_type)
+
+    def at(self, index: int) -> Self:
+        """The same error, of one text among many."""
+        return type(self)(f"At index {index}: {self.message}")
 
 
 class Malformed(RequestError):
@@ -67,3 +83,13 @@ class Backend(RequestError):
     """A defect in the service."""
 
     status = 500
+
+
+def all_good(items: Iterable[Item | RequestError], *, indexed: bool) -> list[Item]:
+    """The items if no error is among them; else raises the first one, naming its index or not."""
+    good = []
+    for index, item in enumerate(items):
+        if isinstance(item, RequestError):
+            raise item.at(index) if indexed else item
+        good.append(item)
+    return good

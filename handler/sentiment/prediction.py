@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from sentiment.errors import RequestError
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """`scores` holds every label's score, 0 to 1, in the model's order; `label` is the best one.
+    """`scores` holds every label's score, in the model's order; `label` is the best one.
 
     `tokens` counts what was scored, special tokens included; `truncated` says that the text had
     more of them than the model takes.
@@ -16,3 +18,6 @@ class Prediction:
     scores: dict[str, float]
     tokens: int
     truncated: bool
+
+
+Results = list[Prediction | RequestError]

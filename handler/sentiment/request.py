@@ -1,18 +1,26 @@
-"""One client's request: the texts to score, each checked, or the error that stands in its place."""
+"""One client's request: the texts to score, each checked, and what to make of their scores."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sentiment.body import type_name
-from sentiment.errors import Malformed, RequestError, TooLarge, Validation
+from sentiment.errors import Malformed, RequestError, TooLarge, Validation, all_good
+from sentiment.scores import Function
 from sentiment.settings import Settings
 
 
 @dataclass(frozen=True)
 class Request:
-    """Texts in the client's order; an error in place of a text that cannot be scored."""
+    """Texts in the client's order; an error in place of a text that cannot be scored.
+
+    `function` makes scores of logits, None being the checkpoint's own. `asked` is the body as the
+    dialect read it, for that dialect's answer.
+    """
 
     texts: list[str | RequestError]
+    function: Function | None = None
+    asked: Any = None
 
 
 def check_text(value: object, settings: Settings) -> str:
@@ -40,7 +48,7 @@ def check_text(value: object, settings: Settings) -> str:
     return value
 
 
-def check_texts(values: list[object], settings: Settings) -> list[str | RequestError]:
+def check_texts(values: Sequence[object], settings: Settings) -> list[str | RequestError]:
     """Check each of many; raises TooLarge or Validation when it is their number that is wrong."""
     if not values:
         raise Validation("There is no text in the list: send at least one.")
@@ -58,19 +66,11 @@ def check_texts(values: list[object], settings: Settings) -> list[str | RequestE
     return checked
 
 
-def only_field(fields: Mapping[str, object], names: tuple[str, ...]) -> object:
-    """The value of the one field there may be, called by one of `names`; Validation if not so.
+def check_all(values: str | Sequence[object], settings: Settings) -> list[str | RequestError]:
+    """Check one or many, for an answer that has no place for the error of one of them.
 
-    A field that nobody reads is refused, because a misspelt one would be lost in silence.
+    Raises what `check_texts` does, and the first bad text's error; of many, it says the index.
     """
-    for name in fields:
-        if name not in names:
-            raise Validation(f'There is no field named "{name[:40]}": send only {_quoted(names)}.')
-    if len(fields) != 1:
-        raise Validation(f"Send one field, named {_quoted(names)}.")
-    (value,) = fields.values()
-    return value
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return " or ".join(f'"{name}"' for name in names)
+    if isinstance(values, str):
+        return [check_text(values, settings)]
+    return list(all_good(check_texts(values, settings), indexed=True))

@@ -1,12 +1,15 @@
-"""What goes back to one client: always JSON, always bytes, always ASCII.
+"""What goes back to one client: always bytes, always ASCII.
 
 TorchServe encodes answers outside its handler's guard, where a lone surrogate or a non-ASCII
 reason phrase kills the worker; nothing built here can hold either.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
+
+import msgspec
 
 from sentiment.errors import RequestError
 
@@ -18,6 +21,7 @@ class Response:
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reason(self) -> str:
@@ -26,14 +30,16 @@ class Response:
 
 
 def answer(value: object) -> Response:
-    """A 200; `value` is what `json` can encode, without NaN."""
+    """A 200; `value` is a dialect's answer, without NaN."""
     return Response(200, _encode(value))
 
 
 def refusal(error: RequestError) -> Response:
     """The error, under its own status."""
-    return Response(error.status, _encode(error.as_json()))
+    return Response(error.status, _encode(error.answer()))
 
 
 def _encode(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False).encode("ascii")
+    # `msgspec` would write UTF-8, and stumble over a surrogate that an error quotes.
+    plain = msgspec.to_builtins(value)
+    return json.dumps(plain, ensure_ascii=True, allow_nan=False).encode("ascii")

@@ -22,11 +22,11 @@ def function_for(config: Any) -> Function:
 
 
 def scores(logits: NDArray[np.float32], function: Function) -> NDArray[np.float32]:
-    """Apply `function` to logits [texts, labels]; the shape and dtype stay."""
+    """Apply `function` to logits [..., labels]; the shape and dtype stay."""
     if function == "none":
         return logits
     if function == "sigmoid":
         return np.exp(-np.logaddexp(np.float32(0), -logits))
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: NDArray[np.float32] = exponents / exponents.sum(axis=-1, keepdims=True)
     return shares

@@ -4,11 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.body import Form, Json, Text, read_body
-from sentiment.errors import Malformed, RequestError, Unsupported
+from sentiment.body import Body, Form, Json, Text, query_of, read_body
+from sentiment.errors import Malformed, RequestError, Unsupported, Validation
+from sentiment.route import Route, route_of
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def read(headers: dict[str, str], row: dict[str, bytes]) -> Body:
+    return read_body(Route.PREDICTIONS, headers, row)
 
 
 @pytest.mark.parametrize(
@@ -21,9 +26,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
     ],
 )
 def test_json_is_told_by_its_content_type_however_it_is_written(content_type: str) -> None:
-    assert read_body({"content-type": content_type}, {"body": b'{"text": "a"}'}) == Json(
-        {"text": "a"}
-    )
+    assert read({"content-type": content_type}, {"body": b'{"text": "a"}'}) == Json({"text": "a"})
 
 
 @pytest.mark.parametrize(
@@ -31,17 +34,17 @@ def test_json_is_told_by_its_content_type_however_it_is_written(content_type: st
     [{}, {"content-type": ""}, {"content-type": "text/plain"}, {"content-type": "TEXT/plain"}],
 )
 def test_a_body_of_no_other_type_is_the_text(headers: dict[str, str]) -> None:
-    assert read_body(headers, {"body": "schön".encode()}) == Text("schön")
+    assert read(headers, {"body": "schön".encode()}) == Text("schön")
 
 
 def test_a_byte_order_mark_is_not_text() -> None:
-    assert read_body({}, {"body": b"\xef\xbb\xbfgood"}) == Text("good")
-    assert read_body(JSON, {"body": b"\xef\xbb\xbf[1]"}) == Json([1])
+    assert read({}, {"body": b"\xef\xbb\xbfgood"}) == Text("good")
+    assert read(JSON, {"body": b"\xef\xbb\xbf[1]"}) == Json([1])
 
 
 def test_a_form_is_its_fields() -> None:
-    assert read_body(FORM, {"text": b"good"}) == Form({"text": "good"})
-    assert read_body({"content-type": "multipart/form-data; boundary=x"}, {}) == Form({})
+    assert read(FORM, {"text": b"good"}) == Form({"text": "good"})
+    assert read({"content-type": "multipart/form-data; boundary=x"}, {}) == Form({})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_a_form_is_its_fields() -> None:
 )
 def test_json_that_cannot_be_read_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed) as caught:
-        read_body(JSON, {"body": body})
+        read(JSON, {"body": body})
     assert caught.value.status == 400
     assert len(caught.value.message) < 200
     assert caught.value.message.endswith(".")
@@ -71,19 +74,19 @@ def test_json_that_cannot_be_read_is_malformed(body: bytes) -> None:
 @pytest.mark.parametrize("row", [{"body": b""}, {}])
 def test_an_empty_body_is_malformed(row: dict[str, bytes]) -> None:
     with pytest.raises(Malformed, match="empty"):
-        read_body({}, row)
+        read({}, row)
 
 
 def test_text_that_is_not_utf8_is_malformed_and_says_where() -> None:
     with pytest.raises(Malformed, match="byte 4 of 4"):
-        read_body({}, {"body": b"caf\xe9"})
+        read({}, {"body": b"caf\xe9"})
     with pytest.raises(Malformed, match="form field"):
-        read_body(FORM, {"text": b"caf\xe9"})
+        read(FORM, {"text": b"caf\xe9"})
 
 
 def test_a_form_without_its_boundary_is_malformed() -> None:
     with pytest.raises(Malformed, match="boundary"):
-        read_body({"content-type": "multipart/form-data"}, {"body": b"x"})
+        read({"content-type": "multipart/form-data"}, {"body": b"x"})
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,7 @@ def test_a_form_without_its_boundary_is_malformed() -> None:
 )
 def test_json_labelled_as_a_form_is_told_which_header_to_add(row: dict[str, bytes]) -> None:
     with pytest.raises(Unsupported, match="Content-Type: application/json"):
-        read_body(FORM, row)
+        read(FORM, row)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +117,84 @@ def test_json_labelled_as_a_form_is_told_which_header_to_add(row: dict[str, byte
 )
 def test_what_is_not_spoken_is_unsupported(headers: dict[str, str]) -> None:
     with pytest.raises(Unsupported):
-        read_body(headers, {"body": b"good"})
+        read(headers, {"body": b"good"})
+
+
+def test_a_route_is_told_by_the_headers_that_torchserve_adds() -> None:
+    host = {"host": "localhost"}
+    assert route_of(host | {"explain": "False", "url_path": ""}) is Route.PREDICTIONS
+    assert route_of(host | {"explain": "False"}) is Route.KSERVE
+    assert route_of(host) is Route.INVOCATIONS
+    assert route_of({}) is Route.GRPC
+
+
+def test_a_query_that_torchserve_passes_on_is_kept_beside_the_json() -> None:
+    body = read_body(Route.INVOCATIONS, JSON, {"body": b"{}", "top_k": b"2"})
+    assert query_of(body) == {"top_k": "2"}
+    assert query_of(Text("good")) == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        (b'{"text": "good"}', Json({"text": "good"})),
+        (b' {"text": "good"}', Json({"text": "good"})),
+        (b"good", Text("good")),
+        (b"[sic]", Text("[sic]")),
+    ],
+)
+def test_a_grpc_call_holds_json_or_a_text(data: bytes, body: Body) -> None:
+    assert read_body(Route.GRPC, {}, {"data": data}) == body
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({"data": b""}, Malformed),
+        ({"data": b"\xff"}, Malformed),
+        ({"data": b"{"}, Malformed),
+        ({"text": b"good"}, Validation),
+        ({"data": b"good", "more": b"x"}, Validation),
+        ({}, Validation),
+    ],
+)
+def test_a_grpc_call_of_another_shape_is_refused(
+    row: dict[str, bytes], error: type[RequestError]
+) -> None:
+    with pytest.raises(error):
+        read_body(Route.GRPC, {}, row)
+
+
+def binary(length: str, raw: bytes) -> Body:
+    headers = {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": length,
+    }
+    return read_body(Route.KSERVE, headers, {"body": raw})
+
+
+def test_kserves_binary_extension_is_json_and_then_bytes() -> None:
+    assert binary("2", b"{}\x01\x02") == Json({}, binary=b"\x01\x02")
+    assert binary("2", b"{}") == Json({})
+
+
+@pytest.mark.parametrize("length", ["-1", "5", "two", "0", "9" * 5_000, "1"])
+def test_a_length_that_is_not_that_of_the_json_is_malformed(length: str) -> None:
+    with pytest.raises(Malformed):
+        binary(length, b"{}\x01\x02")
 
 
 @given(
+    st.sampled_from(Route),
     st.dictionaries(
-        st.sampled_from(["content-type", "content-encoding", "accept"]),
+        st.sampled_from(
+            [
+                "content-type",
+                "content-encoding",
+                "accept",
+                "inference-header-content-length",
+            ]
+        ),
         st.one_of(
             st.text(),
             st.sampled_from(["application/json", FORM["content-type"], "text/plain;charset="]),
@@ -128,9 +203,9 @@ def test_what_is_not_spoken_is_unsupported(headers: dict[str, str]) -> None:
     st.dictionaries(st.one_of(st.just("body"), st.text()), st.binary(), max_size=3),
 )
 def test_nothing_but_a_request_error_is_ever_raised(
-    headers: dict[str, str], row: dict[str, bytes]
+    route: Route, headers: dict[str, str], row: dict[str, bytes]
 ) -> None:
     try:
-        assert isinstance(read_body(headers, row), Json | Text | Form)
+        assert isinstance(read_body(route, headers, row), Json | Text | Form)
     except RequestError as error:
-        assert error.status in (400, 415)
+        assert error.status in (400, 415, 422)

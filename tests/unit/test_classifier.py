@@ -89,7 +89,7 @@ def test_padding_stays_within_the_budget(
 
 
 def test_a_batch_that_takes_too_long_is_cut_short(classifier: Classifier) -> None:
-    (result,) = classifier.classify(["good"], deadline=time.monotonic() - 1)
+    (result,) = classifier.score(classifier.tokenizer(["good"]), deadline=time.monotonic() - 1)
     assert isinstance(result, Overloaded)
     assert result.status == 503
 
@@ -107,7 +107,9 @@ def test_a_large_request_does_not_make_a_small_one_late(
     monkeypatch.setattr(classifier._engine, "logits", slow)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     short, long = "good", "word " * 3_000
-    results = classifier.classify([short] * 256 + [long], sizes=[256] * 256 + [1], deadline=0.5)
+    results = classifier.score(
+        classifier.tokenizer([short] * 256 + [long]), sizes=[256] * 256 + [1], deadline=0.5
+    )
     assert isinstance(results[-1], Prediction)
     assert all(isinstance(result, Overloaded) for result in results[:-1])
 

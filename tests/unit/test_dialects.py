@@ -1,65 +1,215 @@
 """Bodies to texts, and results to answers, in each dialect."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.body import Body, Form, Json, Text
-from sentiment.dialects import dialect_of, native, native_many
-from sentiment.errors import Malformed, RequestError, TooLarge, Validation
+from sentiment.dialects import DIALECTS, dialect_of
+from sentiment.errors import Malformed, Overloaded, RequestError, TooLarge, Unsupported, Validation
 from sentiment.prediction import Prediction
+from sentiment.request import Request
 from sentiment.response import answer, refusal
+from sentiment.route import Route
+from sentiment.service import Service
 from sentiment.settings import Settings
 
-SETTINGS = Settings(
-    max_texts_per_request=3,
-    max_chars_per_text=20,
-    max_response_bytes=1_000,
-    max_tokens=16,
-    tokens_per_microbatch=64,
-    batch_seconds=10,
-    threads=1,
+SERVICE = Service(
+    "sentiment",
+    "1.0",
+    ("NEGATIVE", "POSITIVE"),
+    Settings(
+        max_texts_per_request=3,
+        max_chars_per_text=20,
+        max_response_bytes=1_000,
+        max_tokens=16,
+        tokens_per_microbatch=64,
+        batch_seconds=10,
+        threads=1,
+    ),
 )
 GOOD = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 3, False)
+BEST = {"label": "POSITIVE", "score": 0.75}
+ALL = [BEST, {"label": "NEGATIVE", "score": 0.25}]
+NATIVE = {
+    "sentiment": "POSITIVE",
+    "score": 0.75,
+    "scores": {"NEGATIVE": 0.25, "POSITIVE": 0.75},
+    "tokens": 3,
+    "truncated": False,
+}
+PREDICTIONS, KSERVE, INVOCATIONS, GRPC = Route
 
 
-def decode(body: Body) -> list[str | RequestError]:
-    return dialect_of(body).decode(body, SETTINGS).texts
+def tensor(**changes: object) -> dict[str, object]:
+    return {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]} | changes
+
+
+def infer_answer(**changes: object) -> dict[str, object]:
+    label = {"name": "label", "shape": [2], "datatype": "BYTES", "data": ["POSITIVE", "POSITIVE"]}
+    score = {"name": "score", "shape": [2], "datatype": "FP32", "data": [0.75, 0.75]}
+    whole = {"model_name": "sentiment", "model_version": "1.0", "outputs": [label, score]}
+    return whole | changes
+
+
+def decode(body: Body, route: Route = PREDICTIONS) -> Request:
+    return dialect_of(route, body).decode(body, SERVICE)
+
+
+def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestError = GOOD) -> Any:
+    """What a client gets when each of its texts is scored `result`."""
+    dialect = dialect_of(route, body)
+    request = dialect.decode(body, SERVICE)
+    results = [result if isinstance(text, str) else text for text in request.texts]
+    return json.loads(answer(dialect.encode(request, results, SERVICE)).body)
 
 
 @pytest.mark.parametrize(
-    "body",
-    [Text("good"), Json({"text": "good"}), Form({"text": "good"}), Form({"data": "good"})],
-)
-def test_native_takes_a_text_in_each_of_its_forms(body: Body) -> None:
-    assert dialect_of(body) is native
-    assert decode(body) == ["good"]
-
-
-@pytest.mark.parametrize(
-    ("value", "says"),
+    ("route", "value", "expected"),
     [
-        ("just a string", "an object"),
-        (["a", "b"], "not a list"),
-        (None, "not null"),
-        (3, "not a number"),
-        (True, "not a boolean"),
-        ({}, '"text"'),
-        ({"txet": "good"}, '"txet"'),
-        ({"text": "good", "top_k": 1}, '"top_k"'),
-        ({"text": 3}, "a string, not a number"),
-        ({"text": None}, "not null"),
-        ({"text": ["good"]}, "not a list"),
-        ({"text": ""}, "blank"),
-        ({"text": " \n\t\u3000"}, "blank"),
+        (PREDICTIONS, {"text": "a"}, NATIVE),
+        (PREDICTIONS, {"texts": ["a", "b"]}, {"results": [NATIVE, NATIVE]}),
+        (PREDICTIONS, {"inputs": "a"}, [ALL]),
+        (PREDICTIONS, {"inputs": "a", "parameters": {}}, [ALL]),
+        (PREDICTIONS, {"inputs": "a", "parameters": None}, [ALL]),
+        (PREDICTIONS, {"inputs": ["a", "b"]}, [ALL, ALL]),
+        (PREDICTIONS, {"inputs": ["a"], "parameters": {"top_k": 1}}, [[BEST]]),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 99}}, [ALL]),
+        (INVOCATIONS, {"inputs": "a"}, ALL),
+        (INVOCATIONS, {"inputs": ["a", "b"]}, [ALL, ALL]),
+        (INVOCATIONS, {"inputs": [["a"], "b"]}, [ALL, ALL]),
+        (INVOCATIONS, {"inputs": "a", "raw_scores": False, "truncate": None}, ALL),
+        (INVOCATIONS, {"inputs": "a", "parameters": {}}, [BEST]),
+        (INVOCATIONS, {"inputs": ["a", "b"], "parameters": {}}, [BEST, BEST]),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"top_k": 1}}, [BEST]),
+        (INVOCATIONS, {"inputs": ["a"], "parameters": {"top_k": 1}}, [[BEST]]),
+        (INVOCATIONS, {"inputs": ["a"], "parameters": {"top_k": None}}, [ALL]),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": True}}, [BEST]),
+        (INVOCATIONS, {"text": "a"}, NATIVE),
+        (INVOCATIONS, {"texts": ["a"]}, {"results": [NATIVE]}),
+        (KSERVE, {"instances": ["a", {"text": "b"}]}, {"predictions": [BEST, BEST]}),
+        (KSERVE, {"instances": [{"data": "a"}]}, {"predictions": [BEST]}),
+        (KSERVE, {"id": "42", "inputs": [tensor()]}, infer_answer(id="42")),
+        (KSERVE, {"inputs": [tensor(shape=[2, 1], data=[["a"], ["b"]])]}, infer_answer()),
+        (
+            KSERVE,
+            {"inputs": [tensor()], "outputs": [{"name": "score"}], "parameters": {"x": 1}},
+            infer_answer(outputs=[infer_answer()["outputs"][1]]),  # type: ignore[index]
+        ),
+        (GRPC, {"text": "a"}, NATIVE),
+        (GRPC, {"texts": ["a"]}, {"results": [NATIVE]}),
+        (GRPC, {"inputs": "a"}, [ALL]),
+        (GRPC, {"inputs": "a", "parameters": {"top_k": 1}}, [[BEST]]),
+        (GRPC, {"inputs": "a", "raw_scores": False}, ALL),
+        (GRPC, {"instances": ["a"]}, {"predictions": [BEST]}),
+        (GRPC, {"inputs": [tensor()]}, infer_answer()),
     ],
 )
-def test_the_wrong_shape_is_told_what_to_change(value: object, says: str) -> None:
+def test_each_dialect_answers_in_its_own_shape(
+    route: Route, value: object, expected: object
+) -> None:
+    assert ask(Json(value), route) == expected
+
+
+@pytest.mark.parametrize("body", [Text("a"), Form({"text": "a"}), Form({"data": "a"})])
+@pytest.mark.parametrize("route", [PREDICTIONS, INVOCATIONS])
+def test_a_text_or_a_form_is_answered_natively(route: Route, body: Body) -> None:
+    assert ask(body, route) == NATIVE
+
+
+def test_a_query_makes_it_sagemakers() -> None:
+    assert ask(Json({"inputs": "a"}, {"model_name": "sentiment"}), INVOCATIONS) == [BEST]
+    with pytest.raises(Validation, match='"top_k"'):
+        ask(Json({"inputs": "a"}, {"top_k": "1"}), INVOCATIONS)
+
+
+def test_binary_tensors_are_read() -> None:
+    without = {name: value for name, value in tensor().items() if name != "data"}
+    asked = {"inputs": [without | {"parameters": {"binary_data_size": 12}}]}
+    body = Json(asked, binary=b"\x03\0\0\0a b\x02\0\0\0\xc3\xa9")
+    assert decode(body, KSERVE).texts == ["a b", "é"]
+    for broken, error in [
+        (b"", Validation),
+        (b"\x03\0", Malformed),
+        (b"\x09\0\0\0a", Malformed),
+        (b"\x01\0\0\0\xff", Malformed),
+        (b"\x01\0\0\0a", Validation),
+        (b"\x01\0\0\0a" * 4, TooLarge),
+    ]:
+        with pytest.raises(error):
+            decode(Json(asked, binary=broken), KSERVE)
+
+
+@pytest.mark.parametrize(
+    ("route", "value", "function"),
+    [
+        (PREDICTIONS, {"inputs": "a"}, None),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"function_to_apply": "sigmoid"}}, "sigmoid"),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"function_to_apply": "none"}}, "none"),
+        (INVOCATIONS, {"inputs": "a", "raw_scores": True}, "none"),
+        (INVOCATIONS, {"inputs": "a", "raw_scores": False}, None),
+        (PREDICTIONS, {"text": "a"}, None),
+    ],
+)
+def test_options_choose_the_function(route: Route, value: object, function: str | None) -> None:
+    assert decode(Json(value), route).function == function
+
+
+@pytest.mark.parametrize(
+    ("route", "value", "says"),
+    [
+        (PREDICTIONS, "just a string", "Expected an object, got a string"),
+        (PREDICTIONS, ["a", "b"], "got a list"),
+        (PREDICTIONS, None, "got null"),
+        (PREDICTIONS, True, "got a boolean"),
+        (PREDICTIONS, {}, '"text" is missing'),
+        (PREDICTIONS, {"txet": "good"}, 'no field named "txet"'),
+        (PREDICTIONS, {"text": "good", "top_k": 1}, '"top_k"'),
+        (PREDICTIONS, {"text": 3}, '"text": Expected a string, got a whole number'),
+        (PREDICTIONS, {"text": None}, "got null"),
+        (PREDICTIONS, {"text": ""}, "blank"),
+        (PREDICTIONS, {"text": " \n\t\u3000"}, "blank"),
+        (PREDICTIONS, {"texts": "a"}, '"texts": Expected a list'),
+        (PREDICTIONS, {"texts": None}, '"texts": Expected a list'),
+        (PREDICTIONS, {"texts": []}, "at least one"),
+        (PREDICTIONS, {"texts": ["a"], "text": "b"}, 'no field named "text"'),
+        (PREDICTIONS, {"inputs": []}, "at least one"),
+        (PREDICTIONS, {"inputs": ["a", " "]}, "At index 1: The text is blank"),
+        (PREDICTIONS, {"inputs": [["a", "b"]]}, '"inputs[0]": Expected a string'),
+        (PREDICTIONS, {"inputs": {"text": "a"}}, '"inputs": Expected a string or a list'),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 0}}, "a whole number >= 1"),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": "1"}}, "got a string"),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"topk": 1}}, 'no field named "topk"'),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"function_to_apply": "x"}}, "no such value"),
+        (INVOCATIONS, {"inputs": [["a", "b"]]}, '"inputs[0]": Expected a list of length <= 1'),
+        (INVOCATIONS, {"inputs": ["a", ""]}, "At index 1"),
+        (INVOCATIONS, {"inputs": "a", "raw_scores": "yes"}, "Expected a boolean"),
+        (INVOCATIONS, {}, '"inputs" is missing'),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": False}}, "truncation"),
+        (INVOCATIONS, {"parameters": {}}, '"inputs" is missing'),
+        (KSERVE, {}, '{"instances": ["..."]}'),
+        (KSERVE, {"inputs": "a"}, '"inputs": Expected a list'),
+        (KSERVE, {"inputs": []}, "length >= 1"),
+        (KSERVE, {"inputs": [tensor(), tensor()]}, "length <= 1"),
+        (KSERVE, {"inputs": [tensor(datatype="FP32")]}, '"inputs[0].datatype"'),
+        (KSERVE, {"inputs": [tensor(shape=[3])]}, "make them agree"),
+        (KSERVE, {"inputs": [tensor(shape=[2**31] * 99)]}, '"inputs[0].shape'),
+        (KSERVE, {"inputs": [tensor(data=["a", 3])]}, "At index 1"),
+        (KSERVE, {"inputs": [tensor()], "outputs": [{"name": "logits"}]}, "no such value"),
+        (KSERVE, {"instances": ["a", {"text": "b", "data": "c"}]}, "At index 1"),
+        (KSERVE, {"instances": [{}]}, '"text" and "data"'),
+        (KSERVE, {"instances": [3]}, '"instances[0]"'),
+        (KSERVE, {"instances": []}, "at least one"),
+    ],
+)
+def test_the_wrong_shape_is_told_what_to_change(route: Route, value: object, says: str) -> None:
     with pytest.raises(Validation) as caught:
-        decode(Json(value))
+        decode(Json(value), route)
     assert says in caught.value.message
+    assert caught.value.message.endswith(".")
     assert caught.value.status == 422
 
 
@@ -71,51 +221,76 @@ def test_a_form_has_exactly_one_text(fields: dict[str, str]) -> None:
         decode(Form(fields))
 
 
+@pytest.mark.parametrize("body", [Text("a"), Form({"text": "a"})])
+def test_kserve_speaks_json_alone(body: Body) -> None:
+    with pytest.raises(Unsupported, match="application/json"):
+        decode(body, KSERVE)
+
+
 def test_a_lone_surrogate_is_malformed() -> None:
     with pytest.raises(Malformed, match="character 2"):
         decode(Json({"text": "a\ud800b"}))
+    with pytest.raises(Malformed, match="At index 1"):
+        decode(Json({"inputs": ["a", "\ud800"]}))
+    with pytest.raises(Malformed, match="name"):
+        decode(Json({"\ud800": "a"}))
 
 
 def test_a_text_of_too_many_characters_is_too_large() -> None:
     with pytest.raises(TooLarge, match="21 characters; the most is 20"):
         decode(Text("x" * 21))
-    assert decode(Text("x" * 20)) == ["x" * 20]
+    assert decode(Text("x" * 20)).texts == ["x" * 20]
+
+
+@pytest.mark.parametrize(
+    ("route", "value"),
+    [
+        (PREDICTIONS, {"texts": ["a"] * 4}),
+        (PREDICTIONS, {"inputs": ["a"] * 4}),
+        (INVOCATIONS, {"inputs": ["a"] * 4}),
+        (KSERVE, {"instances": ["a"] * 4}),
+        (KSERVE, {"inputs": [tensor(shape=[4], data=["a"] * 4)]}),
+    ],
+)
+def test_the_number_of_texts_is_bounded(route: Route, value: object) -> None:
+    with pytest.raises(TooLarge, match="4 texts; the most in one request is 3"):
+        decode(Json(value), route)
 
 
 def test_many_texts_each_have_their_own_error() -> None:
-    body = Json({"texts": ["good", "", 3]})
-    assert dialect_of(body) is native_many
-    text, blank, number = decode(body)
-    assert text == "good"
-    assert isinstance(blank, Validation)
-    assert isinstance(number, Validation)
-    entries = native_many.encode([GOOD, blank, number])
-    assert json.loads(answer(entries).body)["results"][1] == {
+    entries = ask(Json({"texts": ["good", "", 3]}))["results"]
+    assert entries[0] == NATIVE
+    assert entries[1] == {
         "error": "The text is blank: send some words.",
         "error_type": "Validation",
     }
+    assert entries[2]["error_type"] == "Validation"
 
 
-@pytest.mark.parametrize("texts", ["a string", None, {}, 7])
-def test_texts_must_be_a_list(texts: object) -> None:
-    with pytest.raises(Validation, match="list of strings"):
-        decode(Json({"texts": texts}))
-
-
-def test_the_number_of_texts_has_a_lower_and_an_upper_bound() -> None:
-    with pytest.raises(Validation, match="at least one"):
-        decode(Json({"texts": []}))
-    with pytest.raises(TooLarge, match="4 texts; the most in one request is 3"):
-        decode(Json({"texts": ["good"] * 4}))
-
-
-def test_text_and_texts_at_once_are_refused() -> None:
-    with pytest.raises(Validation, match='no field named "text"'):
-        decode(Json({"texts": ["a"], "text": "b"}))
+@pytest.mark.parametrize(
+    ("route", "value", "says"),
+    [
+        (PREDICTIONS, {"text": "a"}, "too late"),
+        (PREDICTIONS, {"inputs": "a"}, "too late"),
+        (PREDICTIONS, {"inputs": ["a"]}, "At index 0: too late"),
+        (INVOCATIONS, {"inputs": "a"}, "too late"),
+        (INVOCATIONS, {"inputs": ["a"], "parameters": {}}, "At index 0: too late"),
+        (KSERVE, {"instances": ["a"]}, "At index 0: too late"),
+        (KSERVE, {"inputs": [tensor()]}, "At index 0: too late"),
+    ],
+)
+def test_a_text_that_could_not_be_scored_fails_where_there_is_no_place_for_its_error(
+    route: Route, value: object, says: str
+) -> None:
+    with pytest.raises(Overloaded) as caught:
+        ask(Json(value), route, Overloaded("too late"))
+    assert caught.value.message == says
 
 
 def test_an_answer_is_the_contract_to_the_letter() -> None:
-    response = answer(native.encode([GOOD]))
+    body = Json({"text": "a"})
+    dialect = dialect_of(PREDICTIONS, body)
+    response = answer(dialect.encode(decode(body), [GOOD], SERVICE))
     assert (response.status, response.reason, response.content_type) == (
         200,
         "OK",
@@ -127,19 +302,27 @@ def test_an_answer_is_the_contract_to_the_letter() -> None:
     )
 
 
-def test_one_text_with_an_error_is_that_error() -> None:
-    with pytest.raises(Validation):
-        native.encode([Validation("no")])
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()), inner),
+)
+KEYS = st.sampled_from(["text", "texts", "inputs", "instances", "parameters", "raw_scores", "id"])
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
-def test_any_json_decodes_or_is_refused_in_ascii(value: object) -> None:
-    for body in (Json(value), Json({"text": value}), Json({"texts": value})):
-        try:
-            assert decode(body)
-        except RequestError as error:
-            assert refusal(error).body.isascii()
-            assert refusal(error).reason.isascii()
+@given(
+    st.sampled_from(Route),
+    JSON_VALUES | st.dictionaries(KEYS, JSON_VALUES),
+    st.dictionaries(st.text(), st.text(), max_size=1),
+    st.binary(),
+)
+def test_any_json_decodes_or_is_refused_in_ascii(
+    route: Route, value: object, query: dict[str, str], binary: bytes
+) -> None:
+    try:
+        assert decode(Json(value, query, binary), route).texts
+    except RequestError as error:
+        assert refusal(error).body.isascii()
+        assert refusal(error).reason.isascii()
 
 
 @given(st.dictionaries(st.text(st.characters()), st.text(), min_size=1))
@@ -148,3 +331,17 @@ def test_a_field_of_any_name_is_refused_in_ascii(fields: dict[str, str]) -> None
         decode(Form(fields))
     except RequestError as error:
         assert refusal(error).body.isascii()
+
+
+@pytest.mark.parametrize("dialect", dict.fromkeys(d for row in DIALECTS.values() for d in row))
+def test_the_example_of_a_dialect_is_in_that_dialect(dialect: Any) -> None:
+    body = Json(dialect.OPERATION.example)
+    wide = Service(
+        "sentiment",
+        "1.0",
+        SERVICE.labels,
+        Settings(**(vars(SERVICE.settings) | {"max_chars_per_text": 100})),
+    )
+    routes = [route for route, row in DIALECTS.items() if dialect in row and route is not GRPC]
+    assert any(dialect_of(route, body) is dialect for route in routes)
+    assert dialect.decode(body, wide).texts

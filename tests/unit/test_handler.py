@@ -1,5 +1,6 @@
 """The handler in TorchServe's hands: its own context and message encoding, without a server."""
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -37,7 +38,7 @@ def context_for(headers: list[dict[str, Any]]) -> Context:
     context = Context(
         "sentiment",
         str(ROOT),  # the folder that holds model/, as the unpacked archive does
-        {},
+        {"model": {"modelVersion": "1.0"}},
         len(headers),
         None,
         "0.12.0",
@@ -65,8 +66,13 @@ def ask(
     ], context
 
 
+# What TorchServe adds on /predictions, and any client sends.
+PREDICTIONS = {"Host": "localhost", "explain": "False", "url_path": ""}
+
+
 def post(body: object) -> tuple[dict[str, Any], dict[str, bytes]]:
-    return {"Content-Type": "application/json"}, {"body": json.dumps(body).encode()}
+    headers = PREDICTIONS | {"Content-Type": "application/json"}
+    return headers, {"body": json.dumps(body).encode()}
 
 
 def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) -> None:
@@ -74,7 +80,7 @@ def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) ->
         handler,
         post({"text": "A wonderful film."}),
         post({"texts": ["Awful.", "", "Great!"]}),
-        ({}, {"body": b"\xff"}),
+        (PREDICTIONS, {"body": b"\xff"}),
         post({"text": "A terrible mess."}),
         post("nothing to see"),
     )
@@ -107,7 +113,9 @@ def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) ->
     ],
 )
 def test_no_header_brings_it_down(handler: SentimentHandler, headers: dict[str, Any]) -> None:
-    answers, _ = ask(handler, (headers, {"body": b"A wonderful film."}), post({"text": "Awful."}))
+    answers, _ = ask(
+        handler, (PREDICTIONS | headers, {"body": b"A wonderful film."}), post({"text": "Awful."})
+    )
     assert answers[0][0] in (200, 415)
     assert answers[1][0] == 200
 
@@ -115,15 +123,15 @@ def test_no_header_brings_it_down(handler: SentimentHandler, headers: dict[str, 
 def test_a_text_that_breaks_the_model_fails_alone_and_is_not_logged(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    classify = handler.classifier.classify
+    tokenizer = handler.classifier.tokenizer
 
-    def fragile(texts: list[str], **options: Any) -> Any:
+    def fragile(texts: list[str]) -> Any:
         for text in texts:
             if SECRET in text:
                 raise KeyError(text)
-        return classify(texts, **options)
+        return tokenizer(texts)
 
-    monkeypatch.setattr(handler.classifier, "classify", fragile)
+    monkeypatch.setattr(handler.classifier, "tokenizer", fragile)
     with caplog.at_level(logging.DEBUG):
         answers, _ = ask(
             handler,
@@ -169,7 +177,7 @@ def test_metrics_that_fail_cost_no_answer(
 def test_a_batch_out_of_time_is_told_so_each_text_for_itself(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "settings", _with(handler.settings, batch_seconds=-1))
+    with_settings(monkeypatch, handler, batch_seconds=-1)
     answers, _ = ask(handler, post({"text": "Great!"}), post({"texts": ["Great!", ""]}))
     assert [status for status, _ in answers] == [503, 200]
     assert [entry["error_type"] for entry in answers[1][1]["results"]] == [
@@ -181,7 +189,7 @@ def test_a_batch_out_of_time_is_told_so_each_text_for_itself(
 def test_an_answer_that_torchserve_could_not_carry_is_refused(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "settings", _with(handler.settings, max_response_bytes=200))
+    with_settings(monkeypatch, handler, max_response_bytes=200)
     answers, _ = ask(handler, post({"texts": ["good"] * 5}), post({"text": "good"}))
     assert [status for status, _ in answers] == [413, 200]
 
@@ -194,7 +202,9 @@ def test_torchserve_finds_exactly_one_class() -> None:
     assert list_classes_from_module(sentiment_handler) == [SentimentHandler]
 
 
-def _with(settings: Any, **changes: int) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(settings, **changes)
+def with_settings(
+    monkeypatch: pytest.MonkeyPatch, handler: SentimentHandler, **changes: int
+) -> None:
+    settings = dataclasses.replace(handler.service.settings, **changes)
+    service = dataclasses.replace(handler.service, settings=settings)
+    monkeypatch.setattr(handler, "service", service)

@@ -1,32 +1,56 @@
-"""The dialects that are spoken, first match first. A new one is a module and a row."""
+"""The dialects that are spoken: a new one is a module, and a place in the table.
 
-from collections.abc import Sequence
+A row is a route; the dialects on it are tried from left to right, and the last one is given what
+no other recognises, so that a mistake is explained in the words of that route.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from sentiment.body import Body
-from sentiment.dialects import native, native_many
-from sentiment.errors import RequestError
-from sentiment.prediction import Prediction
+from sentiment.dialects import (
+    hugging_face,
+    kserve_v1,
+    kserve_v2,
+    native,
+    native_many,
+    sagemaker,
+    tei,
+)
+from sentiment.dialects.operation import Operation
+from sentiment.prediction import Results
 from sentiment.request import Request
-from sentiment.settings import Settings
+from sentiment.route import Route
+from sentiment.service import Service
 
 
 class Dialect(Protocol):
-    """What each module in this folder is."""
+    """What each module in the table is."""
+
+    OPERATION: Operation
 
     def recognise(self, body: Body) -> bool:
-        """Whether this body is in the dialect."""
+        """Whether this body has the marks of the dialect."""
 
-    def decode(self, body: Body, settings: Settings) -> Request:
+    def decode(self, body: Body, service: Service) -> Request:
         """Find its texts; raises RequestError for what makes the whole request unanswerable."""
 
-    def encode(self, results: list[Prediction | RequestError]) -> object:
-        """The answer as JSON; raises RequestError where it has no place for a text's error."""
+    def encode(self, request: Request, results: Results, service: Service) -> object:
+        """The answer to `request`, as a type that `msgspec` knows.
+
+        Raises RequestError where the answer has no place for the error of one text.
+        """
 
 
-DIALECTS: Sequence[Dialect] = (native_many, native)
+DIALECTS: Mapping[Route, Sequence[Dialect]] = {
+    Route.PREDICTIONS: (hugging_face, native_many, native),
+    Route.KSERVE: (kserve_v1, kserve_v2),
+    Route.INVOCATIONS: (sagemaker, native_many, native, tei),
+    Route.GRPC: (kserve_v1, kserve_v2, tei, hugging_face, native_many, native),
+}
 
 
-def dialect_of(body: Body) -> Dialect:
-    """The first dialect that recognises the body; the last row recognises every one."""
-    return next(dialect for dialect in DIALECTS if dialect.recognise(body))
+def dialect_of(route: Route, body: Body) -> Dialect:
+    """The first dialect of the route that recognises the body, or its last one."""
+    *_, last = spoken = DIALECTS[route]
+    return next((dialect for dialect in spoken if dialect.recognise(body)), last)

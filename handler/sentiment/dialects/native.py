@@ -6,50 +6,85 @@ text=A+lovely+film.                   as a form, urlencoded or multipart; "data"
 -> {"sentiment": "POSITIVE", "score": 0.998, "scores": {...}, "tokens": 6, "truncated": false}
 """
 
-from sentiment.body import EXAMPLE, Body, Form, Json, Text, type_name
-from sentiment.errors import RequestError, Validation
-from sentiment.prediction import Prediction
-from sentiment.request import Request, check_text, only_field
-from sentiment.settings import Settings
+from msgspec import Struct
 
-_FORM_FIELDS = ("text", "data")
+from sentiment.body import EXAMPLE, Body, Form, Json, Text, json_fields
+from sentiment.dialects.operation import Label, Operation, TextField
+from sentiment.errors import all_good
+from sentiment.fields import read
+from sentiment.prediction import Prediction, Results
+from sentiment.request import Request, check_text
+from sentiment.service import Service
+
+
+class TextBody(Struct, forbid_unknown_fields=True):
+    """One text, as JSON or as a form."""
+
+    text: TextField
+
+
+class DataForm(Struct, forbid_unknown_fields=True):
+    """One text, as a form whose field has the other name."""
+
+    data: TextField
+
+
+class TextAnswer(Struct):
+    """The best label, its score, every label's score, and how much of the text was scored."""
+
+    sentiment: Label
+    score: float
+    scores: dict[str, float]
+    tokens: int
+    truncated: bool
+
+
+OPERATION = Operation(
+    name="predict",
+    path="/predictions/{name}",
+    summary="One text",
+    body=TextBody,
+    answers=(TextAnswer,),
+    example={"text": "A gripping, beautifully shot film."},
+    others={
+        "text/plain": (TextField,),
+        "application/x-www-form-urlencoded": (TextBody, DataForm),
+        "multipart/form-data": (TextBody, DataForm),
+    },
+)
 
 
 def recognise(body: Body) -> bool:
-    """Whatever no other dialect claims is taken for ours, so that its error is ours too."""
-    return True
+    """A text, a form, or JSON with the key "text"."""
+    return not isinstance(body, Json) or "text" in json_fields(body)
 
 
-def decode(body: Body, settings: Settings) -> Request:
+def decode(body: Body, service: Service) -> Request:
     """Find the one text of the request; raises RequestError."""
     match body:
         case Text(text):
-            value: object = text
+            pass
+        case Form(fields) if "data" in fields:
+            text = read(fields, DataForm, 'one field, "text" or "data"').data
         case Form(fields):
-            value = only_field(fields, _FORM_FIELDS)
-        case Json(dict() as fields):
-            value = only_field(fields, ("text",))
-        case Json(other):
-            raise Validation(
-                f"The JSON must be an object such as {EXAMPLE}, not {type_name(other)}."
-            )
-    return Request([check_text(value, settings)])
+            text = read(fields, TextBody, 'one field, "text" or "data"').text
+        case Json(value):
+            text = read(value, TextBody, EXAMPLE).text
+    return Request([check_text(text, service.settings)])
 
 
-def encode(results: list[Prediction | RequestError]) -> object:
-    """The answer as JSON; raises the text's error if it has one."""
-    (result,) = results
-    if isinstance(result, RequestError):
-        raise result
-    return as_json(result)
+def encode(request: Request, results: Results, service: Service) -> TextAnswer:
+    """The answer; raises the text's error if it has one."""
+    (prediction,) = all_good(results, indexed=False)
+    return answer_of(prediction)
 
 
-def as_json(prediction: Prediction) -> dict[str, object]:
+def answer_of(prediction: Prediction) -> TextAnswer:
     """One text's answer."""
-    return {
-        "sentiment": prediction.label,
-        "score": prediction.score,
-        "scores": prediction.scores,
-        "tokens": prediction.tokens,
-        "truncated": prediction.truncated,
-    }
+    return TextAnswer(
+        sentiment=prediction.label,
+        score=prediction.score,
+        scores=prediction.scores,
+        tokens=prediction.tokens,
+        truncated=prediction.truncated,
+    )

@@ -4,12 +4,51 @@
 -> {"results": [{"sentiment": "POSITIVE", ...}, {"error": "...", "error_type": "Validation"}]}
 """
 
-from sentiment.body import Body, json_fields, type_name
-from sentiment.dialects.native import as_json
-from sentiment.errors import RequestError, Validation
-from sentiment.prediction import Prediction
-from sentiment.request import Request, check_texts, only_field
-from sentiment.settings import Settings
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from sentiment.body import Body, json_fields
+from sentiment.dialects.native import answer_of
+from sentiment.dialects.operation import A_TEXT, SOME, Operation
+from sentiment.errors import RequestError
+from sentiment.fields import read
+from sentiment.prediction import Results
+from sentiment.request import Request, check_texts
+from sentiment.service import Service
+
+# Read as whatever they are, since one that is no text gets an error of its own.
+_TEXTS = SOME | {"items": {"type": "string"} | A_TEXT}
+_RESULTS = {
+    "items": {
+        "anyOf": [
+            {"$ref": "#/components/schemas/TextAnswer"},
+            {"$ref": "#/components/schemas/ErrorAnswer"},
+        ]
+    }
+}
+
+
+class TextsBody(Struct, forbid_unknown_fields=True):
+    """Many texts."""
+
+    texts: Annotated[list[Any], Meta(extra_json_schema=_TEXTS)]
+
+
+class TextsAnswer(Struct):
+    """An answer or an error for each text, in order."""
+
+    results: Annotated[list[Any], Meta(extra_json_schema=_RESULTS)]
+
+
+OPERATION = Operation(
+    name="predict_many",
+    path="/predictions/{name}",
+    summary="Many texts, each answered for itself",
+    body=TextsBody,
+    answers=(TextsAnswer,),
+    example={"texts": ["Funny, warm and wise.", "I want my two hours back."]},
+)
 
 
 def recognise(body: Body) -> bool:
@@ -17,19 +56,17 @@ def recognise(body: Body) -> bool:
     return "texts" in json_fields(body)
 
 
-def decode(body: Body, settings: Settings) -> Request:
+def decode(body: Body, service: Service) -> Request:
     """Check every text; raises RequestError only for what is wrong with the list itself."""
-    values = only_field(json_fields(body), ("texts",))
-    if not isinstance(values, list):
-        raise Validation(f'"texts" must be a list of strings, not {type_name(values)}.')
-    return Request(check_texts(values, settings))
+    asked = read(json_fields(body), TextsBody, '{"texts": ["...", "..."]}')
+    return Request(check_texts(asked.texts, service.settings))
 
 
-def encode(results: list[Prediction | RequestError]) -> object:
+def encode(request: Request, results: Results, service: Service) -> TextsAnswer:
     """One entry a text, in order."""
-    return {
-        "results": [
-            result.as_json() if isinstance(result, RequestError) else as_json(result)
+    return TextsAnswer(
+        [
+            result.answer() if isinstance(result, RequestError) else answer_of(result)
             for result in results
         ]
-    }
+    )

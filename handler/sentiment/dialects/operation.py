@@ -1,0 +1,34 @@
+"""How a dialect is described: what the OpenAPI document is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+# What `request.check_text` and `check_texts` check, with clearer errors than a type has, is said
+# here for readers. A limit is named by its setting; the document has its value.
+A_TEXT = {"pattern": r"\S", "minLength": 1, "maxLength": "max_chars_per_text"}
+SOME = {"minItems": 1, "maxItems": "max_texts_per_request"}
+
+TextField = Annotated[str, Meta(extra_json_schema=A_TEXT)]
+TextsField = Annotated[list[TextField], Meta(extra_json_schema=SOME)]
+Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One dialect. `path` may hold {name}, the model's.
+
+    `body` is a type that `msgspec` knows; `answers` are such
+    types, each of which may come; `others` are bodies that are not JSON, by content type.
+    `example` is a body, as `json` loads it.
+    """
+
+    name: str
+    path: str
+    summary: str
+    body: Any
+    answers: tuple[Any, ...]
+    example: Mapping[str, object]
+    others: Mapping[str, tuple[Any, ...]] | None = None

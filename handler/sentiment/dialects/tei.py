@@ -1,0 +1,69 @@
+"""The dialect of Text Embeddings Inference, for clients with the base URL http://.../{model}.
+
+{"inputs": "A lovely film.", "raw_scores": false, "truncate": null}
+-> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of these for a list
+
+["a", "b"] and [["a"], ["b"]] are two texts; a pair of sentences, which TEI would make of the
+former, is not spoken here. Texts are always truncated, whatever "truncate" says.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from sentiment.body import Body, Json, json_fields
+from sentiment.dialects.operation import SOME, Operation, TextField
+from sentiment.dialects.ranking import LabelScore, ranked
+from sentiment.errors import Unsupported, all_good
+from sentiment.fields import read
+from sentiment.prediction import Results
+from sentiment.request import Request, check_all
+from sentiment.service import Service
+
+_EXAMPLE = '{"inputs": "..."}'
+_Alone = Annotated[list[TextField], Meta(min_length=1, max_length=1)]
+_Many = Annotated[list[TextField | _Alone], Meta(extra_json_schema=SOME)]
+
+
+class TeiBody(Struct, forbid_unknown_fields=True):
+    """One text or many, each perhaps in a list of its own; `raw_scores` asks for logits."""
+
+    inputs: TextField | _Many
+    raw_scores: bool = False
+    truncate: bool | None = None
+
+
+OPERATION = Operation(
+    name="tei",
+    path="/{name}/predict",
+    summary="Text Embeddings Inference",
+    body=TeiBody,
+    answers=(list[LabelScore], list[list[LabelScore]]),
+    example={"inputs": "I like you.", "raw_scores": False},
+)
+
+
+def recognise(body: Body) -> bool:
+    """JSON with an option of this dialect alone."""
+    return not json_fields(body).keys().isdisjoint(("raw_scores", "truncate"))
+
+
+def decode(body: Body, service: Service) -> Request:
+    """Find its texts; raises RequestError, for the first bad text too."""
+    if not isinstance(body, Json):
+        raise Unsupported(f"Send JSON such as {_EXAMPLE}, and Content-Type: application/json.")
+    asked = read(body.value, TeiBody, _EXAMPLE)
+    inputs = asked.inputs
+    if isinstance(inputs, list):
+        inputs = [text if isinstance(text, str) else text[0] for text in inputs]
+    texts = check_all(inputs, service.settings)
+    return Request(texts, "none" if asked.raw_scores else None, asked)
+
+
+def encode(
+    request: Request, results: Results, service: Service
+) -> list[LabelScore] | list[list[LabelScore]]:
+    """All labels, best first, of the one text or of each; raises the first text's error."""
+    listed = isinstance(request.asked.inputs, list)
+    rankings = [ranked(prediction) for prediction in all_good(results, indexed=listed)]
+    return rankings if listed else rankings[0]
