@@ -34,7 +34,7 @@ def test_it_holds_the_handler_the_model_and_the_manifest(archive: Path) -> None:
     handler = {
         str(path.relative_to(ROOT / "handler"))
         for path in (ROOT / "handler").rglob("*")
-        if path.suffix in (".py", ".yaml")
+        if path.suffix in (".py", ".yaml", ".html")
     }
     assert names == handler | MODEL_FILES | {"MAR-INF/MANIFEST.json"}
     assert manifest["model"]["modelName"] == "sentiment"

@@ -1,0 +1,121 @@
+"""A real browser for the tests of the page, which sees to it that the page behaves."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Route
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+# Ignored by git; what is left here after a run shows what the tests saw.
+SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
+
+# The lowest contrast of any text that shows, with what it is; and that of a bar on its track.
+_CONTRASTS = """() => {
+  const parse = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const contrast = (a, b) => {
+    const [high, low] = [light(a), light(b)].sort((x, y) => y - x);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const ground = (element) => {
+    for (; element; element = element.parentElement) {
+      const color = parse(getComputedStyle(element).backgroundColor);
+      if (color.length === 3 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const owner = texts.currentNode.parentElement;
+    const text = texts.currentNode.data.trim();
+    if (!text || !owner.checkVisibility()) continue;
+    found.push([contrast(parse(getComputedStyle(owner).color), ground(owner)), text]);
+  }
+  const box = document.getElementById("texts");
+  found.push([contrast(parse(getComputedStyle(box).color), ground(box)), "the text box"]);
+  const bars = [...document.querySelectorAll(".bar > *")]
+    .map((bar) => contrast(ground(bar), ground(bar.parentElement)));
+  return { texts: found, bars };
+}"""
+
+
+@contextlib.contextmanager
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """The browser that the machine has, without a window."""
+    # A container's root has no sandbox to give, and the tests open no page but ours.
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextlib.contextmanager
+def visit(
+    browser: Browser, url: str, *, token: str = "", scheme: str = "light", width: int = 1200
+) -> Iterator[Page]:
+    """The page, opened anew in a context of its own; fails if it complained or called others.
+
+    `token` goes with the navigation alone: what the page itself sends is its own affair.
+    """
+    context = browser.new_context(
+        color_scheme=scheme,  # type: ignore[arg-type]
+        viewport={"width": width, "height": 800},
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    complaints: list[str] = []
+    hosts: set[str] = set()
+
+    def complain(message: ConsoleMessage) -> None:
+        # The browser itself notes every refusal; those of what the page asks are no fault of it.
+        refused = message.text.startswith("Failed to load resource")
+        if message.type in ("error", "warning") and not (
+            refused and "/predictions/" in message.location["url"]
+        ):
+            complaints.append(f"{message.text} ({message.location['url']})")
+
+    def note(request: Request) -> None:
+        if not request.url.startswith("data:"):
+            hosts.add(urlsplit(request.url).netloc)
+
+    def authorize(route: Route) -> None:
+        if route.request.is_navigation_request():
+            headers = route.request.headers | {"authorization": f"Bearer {token}"}
+            route.continue_(headers=headers)
+        else:
+            route.continue_()
+
+    page.on("console", complain)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", note)
+    if token:
+        page.route("**/*", authorize)
+    page.goto(url)
+    try:
+        yield page
+    finally:
+        context.close()
+    assert complaints == []
+    assert hosts == {urlsplit(url).netloc}
+
+
+def contrasts(page: Page) -> tuple[list[tuple[float, str]], list[float]]:
+    """The contrast of each text that shows with its ground, and of each bar with its track."""
+    found = page.evaluate(_CONTRASTS)
+    return [(ratio, text) for ratio, text in found["texts"]], found["bars"]
+
+
+def screenshot(page: Page, name: str, *, full: bool = False) -> None:
+    """Save what the page looks like."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)

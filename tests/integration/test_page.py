@@ -1,0 +1,354 @@
+"""The page, in a real browser, as someone uses it who has only its address."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from scripts.server import Server
+from sentiment.page import render
+from sentiment_client import SentimentClient
+from tests.conftest import running
+from tests.integration.browser import CHROMIUM, chromium, contrasts, screenshot, visit
+from tests.integration.texts import TEXTS
+
+ROOT = Path(__file__).resolve().parents[2]
+LOVELY, AWFUL = "A gripping, beautifully shot film.", "I want my two hours back."
+NASTY = (
+    """It's "$HOME" & `date` $(id) \\n \\\\ \\u0041 %s ${x} {0} 100 % !! #"""
+    " \u00fcber \u65e5\u672c \U0001f3ac \u202e\u2028 </script> <!-- 'EOF'\tend\\"
+)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    with visit(browser, url) as page:
+        yield page
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_label("Your texts")
+
+
+def rows(page: Page) -> Locator:
+    return page.get_by_role("region", name="Results").locator("#rows > li")
+
+
+def snippet(page: Page, language: str) -> str:
+    page.get_by_label(language, exact=True).check()
+    return page.locator("#code").inner_text()
+
+
+def labels_of(url: str, texts: list[str]) -> list[str]:
+    answer = requests.post(url, json={"texts": texts}, timeout=60).json()
+    return [result["sentiment"] for result in answer["results"]]
+
+
+def test_a_label_comes_as_one_types_and_changes_with_the_text(page: Page, url: str) -> None:
+    box(page).press_sequentially(LOVELY)
+    score = requests.post(url, json={"text": LOVELY}, timeout=60).json()["score"]
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page).locator("strong")).to_have_text("POSITIVE")
+    expect(rows(page).locator(".best")).to_have_text(f"POSITIVE{score:.3f}")
+    expect(rows(page).locator(".bars li")).to_have_count(2)
+    # A screen reader hears of it, once, when the typing has stopped.
+    expect(page.get_by_role("status")).to_have_text(f"POSITIVE, {score:.3f}")
+    box(page).fill(AWFUL)
+    expect(rows(page).locator("strong")).to_have_text("NEGATIVE")
+    expect(page.get_by_role("heading", level=1)).to_have_text("sentiment")
+    expect(page.get_by_text("Seen by the browser")).to_be_visible()
+
+
+def test_an_example_is_one_click_away(page: Page) -> None:
+    page.get_by_role("button", name=LOVELY).click()
+    expect(rows(page).locator("strong")).to_have_text("POSITIVE")
+    expect(box(page)).to_be_focused()
+
+
+def test_an_answer_that_is_late_is_not_waited_for(page: Page) -> None:
+    page.route("**/*", lambda route: None)  # the first answer never comes
+    with page.expect_request("**/*"):
+        box(page).fill(LOVELY)
+    page.unroute("**/*")
+    with page.expect_event("requestfailed") as given_up:
+        box(page).fill(AWFUL)
+    assert json.loads(given_up.value.post_data or "") == {"texts": [LOVELY]}
+    expect(rows(page).locator("strong")).to_have_text("NEGATIVE")
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_many_lines_are_answered_in_order_in_few_requests(page: Page, url: str) -> None:
+    texts = [f"{i}: {text}" for i in range(15) for text in TEXTS[:10]]
+    sent: list[int] = []
+    page.on(
+        "request", lambda request: sent.append(len(json.loads(request.post_data or "")["texts"]))
+    )
+    box(page).fill("\n\n".join(texts) + "\n \n")
+    expect(rows(page)).to_have_count(150)
+    expect(rows(page).locator("strong")).to_have_count(150)
+    assert rows(page).locator(".text").all_inner_texts() == texts
+    expected = [label for i in (0, 50, 100) for label in labels_of(url, texts[i : i + 50])]
+    assert rows(page).locator("strong").all_inner_texts() == expected
+    assert sent == [64, 64, 22]
+    # Of a line that changes, only that line is asked for.
+    box(page).press("End")
+    box(page).press_sequentially(LOVELY)
+    expect(rows(page)).to_have_count(151)
+    expect(rows(page).last.locator("strong")).to_have_text("POSITIVE")
+    assert sent[3:] == [1]
+    expect(page.locator("#times")).to_contain_text("1 text")
+
+
+def test_a_text_with_paragraphs_can_be_one_text(page: Page) -> None:
+    page.get_by_label("Each line is a text of its own").uncheck()
+    box(page).fill(f"{LOVELY}\n\n{LOVELY}")
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page).locator("strong")).to_have_text("POSITIVE")
+
+
+def test_an_error_stands_where_its_text_stands(page: Page) -> None:
+    long = "word " * 10_000
+    # The last one is more than TorchServe itself takes: that refusal has no body.
+    written = f"{LOVELY}\n{long}x\n{'long ' * 900}\n{'y' * 300_000}\n{AWFUL}"
+    box(page).fill(written)
+    expect(rows(page)).to_have_count(5)
+    expect(rows(page).nth(1)).to_contain_text("The text has 50,001 characters")
+    expect(rows(page).nth(2)).to_contain_text("truncated")
+    expect(rows(page).nth(3)).to_contain_text("larger than the server takes")
+    expect(rows(page).nth(4).locator("strong")).to_have_text("NEGATIVE")
+    assert box(page).input_value() == written
+    screenshot(page, "error")
+
+
+def test_what_torchserve_itself_refuses_is_said(page: Page, url: str) -> None:
+    unknown = url.replace("/sentiment", "/nobody")
+    page.evaluate("path => history.replaceState(null, '', path)", unknown)
+    box(page).fill(LOVELY)
+    sentence = requests.post(unknown, json={"text": LOVELY}, timeout=60).json()["message"]
+    expect(page.get_by_role("alert")).to_have_text(sentence)
+    expect(rows(page)).to_contain_text("Not classified")
+    assert box(page).input_value() == LOVELY
+    page.evaluate("path => history.replaceState(null, '', path)", url)
+    page.get_by_role("button", name="Ask again").click()
+    expect(rows(page).locator("strong")).to_have_text("POSITIVE")
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_the_reference_names_everything_that_the_document_does(page: Page, url: str) -> None:
+    document = json.loads(page.locator("#service").text_content() or "")["openapi"]
+    reference = page.get_by_role("region", name="API reference")
+    reference.get_by_role("button", name="Open all").click()
+    text = reference.inner_text()
+    for path, item in document["paths"].items():
+        for method in item.keys() & {"get", "post", "put", "delete", "options"}:
+            assert re.search(rf"^{method.upper()} *{re.escape(path)}( |$)", text, re.MULTILINE), (
+                path
+            )
+            for status in item[method]["responses"]:
+                assert re.search(rf"^{status} ", text, re.MULTILINE)
+    for name, schema in document.get("components", {}).get("schemas", {}).items():
+        for field in schema.get("properties", {}):
+            assert re.search(rf"^{field}$", text, re.MULTILINE), (name, field)
+    assert not re.search(r"undefined|\[object|\$ref|NaN", text)
+    link = reference.get_by_role("link", name="openapi.json", exact=True)
+    raw = f"{url.removesuffix('/predictions/sentiment')}{link.get_attribute('href')}"
+    assert requests.get(raw, timeout=60).json() == document
+    reference.get_by_role("button", name="Close all").click()
+    reference.scroll_into_view_if_needed()
+    reference.locator(".operation > summary").last.click()
+    screenshot(page, "reference", full=True)
+
+
+def test_an_operation_has_an_address(page: Page, url: str) -> None:
+    operation = page.locator(".operation").last
+    assert operation.get_attribute("open") is None
+    page.goto(f"{url}#{operation.get_attribute('id')}")
+    expect(operation).to_have_attribute("open", "")
+    # A schema is shown once an operation; where it is met again, a link leads there.
+    link = operation.locator("a:has(code)").last
+    table = page.locator(link.get_attribute("href") or "")
+    page.get_by_role("button", name="Open all").click()
+    link.click()
+    expect(table).to_be_in_viewport()
+    page.get_by_role("button", name="Close all").click()
+    expect(table).to_be_hidden()
+    page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
+    expect(table).to_be_in_viewport()
+
+
+def run(code: list[str], tmp_path: Path, **variables: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "client"), "x": "expanded"} | variables
+    done = subprocess.run(code, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("size", [1, 700])  # the larger one does not fit on a command line
+def test_its_curl_gets_the_answer_that_is_shown(
+    page: Page, url: str, tmp_path: Path, size: int
+) -> None:
+    text = f"{NASTY}\n{LOVELY}\n" * size
+    page.get_by_label("Each line is a text of its own").uncheck()
+    box(page).fill(text)
+    answer = requests.post(url, json={"texts": [text]}, timeout=60).json()
+    expect(rows(page)).to_have_count(1)
+    said = run(["bash", "-c", snippet(page, "curl").replace("curl", "curl --silent")], tmp_path)
+    assert json.loads(said) == answer
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_python_gets_the_answer_that_is_shown(
+    page: Page, url: str, server: Server, tmp_path: Path
+) -> None:
+    texts = [NASTY, LOVELY, '"""', "\\"]
+    box(page).fill("\n".join(texts))
+    answer = requests.post(url, json={"texts": texts}, timeout=60).json()
+    expect(rows(page).locator("strong")).to_have_count(4)
+    said = run([sys.executable, "-c", snippet(page, "Python, requests")], tmp_path)
+    assert [ast.literal_eval(line) for line in said.splitlines()] == answer["results"]
+    said = run([sys.executable, "-c", snippet(page, "Python, our client")], tmp_path)
+    with SentimentClient(server.properties.inference) as client:
+        assert said.splitlines() == [str(result) for result in client.predict_many(texts)]
+
+
+def test_what_is_copied_is_what_is_shown(page: Page) -> None:
+    box(page).fill(NASTY)
+    expect(rows(page).locator("strong")).to_have_count(1)
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == snippet(page, "curl")
+
+
+def test_it_can_be_used_without_a_mouse(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the text box")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(box(page)).to_be_focused()
+    page.keyboard.type(f"{LOVELY}\n{AWFUL}")
+    expect(rows(page).locator("strong")).to_have_text(["POSITIVE", "NEGATIVE"])
+    operations = page.locator(".operation > summary")
+    reached = []
+    for _ in range(8 + operations.count()):
+        page.keyboard.press("Tab")
+        name, outline = page.evaluate(
+            "(it => [it.id || it.name || it.innerText, getComputedStyle(it).outlineStyle])"
+            "(document.activeElement)"
+        )
+        assert outline == "solid", name  # one can see where one is
+        reached.append(name)
+    controls = "by-line", "again", "answers", "copy", "language", "code", "open-all", "openapi"
+    assert reached == [*controls, *operations.all_inner_texts()]
+    page.keyboard.press("Enter")
+    expect(page.locator(".operation").last).to_have_attribute("open", "")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_stands_out_from_its_ground(browser: Browser, url: str, scheme: str) -> None:
+    with visit(browser, url, scheme=scheme) as page:
+        box(page).fill("\n".join([LOVELY, AWFUL, *TEXTS[6:8]]))
+        expect(rows(page).locator("strong")).to_have_count(4)
+        screenshot(page, scheme)
+        box(page).fill(f"{LOVELY}\n{'x' * 50_001}\n{'long ' * 900}")
+        expect(rows(page)).to_contain_text(["POSITIVE", "50,001 characters", "truncated"])
+        page.evaluate("document.getElementById('key').hidden = false")
+        page.get_by_role("button", name="Open all").click()
+        texts, bars = contrasts(page)
+        assert len(texts) > 100
+        assert [pair for pair in texts if pair[0] < 4.5] == []
+        assert len(bars) == 4
+        assert min(bars) >= 3
+
+
+def test_it_fits_a_narrow_screen(browser: Browser, url: str) -> None:
+    with visit(browser, url, width=320) as page:
+        box(page).fill(f"{LOVELY}\n{'x' * 300}\n{NASTY}")
+        expect(rows(page).locator("strong")).to_have_count(3)
+        screenshot(page, "narrow", full=True)
+        page.get_by_role("button", name="Open all").click()
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_it_asks_for_the_token_and_keeps_it_to_itself(
+    browser: Browser, archive: Path, tmp_path: Path
+) -> None:
+    with running(archive, tmp_path, disable_token_authorization="false") as server:
+        key = json.loads(server.key_file.read_text())["inference"]["key"]
+        url = f"{server.properties.inference}/predictions/sentiment"
+        with visit(browser, url, token=key) as page:
+            box(page).fill(LOVELY)
+            field = page.get_by_label("Inference token")
+            expect(field).to_have_attribute("type", "password")
+            expect(page.get_by_role("alert")).to_contain_text("Token")
+            screenshot(page, "token")
+            field.fill("wrong")
+            field.press("Enter")
+            expect(field).to_be_focused()
+            field.fill(key)
+            field.press("Enter")
+            expect(rows(page).locator("strong")).to_have_text("POSITIVE")
+            expect(field).to_be_hidden()
+            expect(box(page)).to_be_focused()
+            expect(page.get_by_role("alert")).to_be_empty()
+
+            for language in ("curl", "Python, requests", "Python, our client"):
+                code = snippet(page, language)
+                assert key not in code
+                command = ["bash", "-c"] if language == "curl" else [sys.executable, "-c"]
+                assert "POSITIVE" in run([*command, code], tmp_path, TOKEN=key)
+            assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+            assert page.context.cookies() == []
+            assert key not in page.content() + page.url
+
+            # And when the service goes away, what was typed stays.
+            server.stop()
+            box(page).fill(AWFUL)
+            expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+            assert box(page).input_value() == AWFUL
+
+
+def test_labels_may_be_any_and_many(browser: Browser) -> None:
+    labels = [f"</b> label {i}" for i in range(28)]
+    scores = {label: round(3 - i / 5, 3) for i, label in enumerate(labels)}
+    result = {
+        "sentiment": labels[0],
+        "score": 3.0,
+        "scores": scores,
+        "tokens": 1,
+        "truncated": False,
+    }
+    context = browser.new_context()
+    page = context.new_page()
+    service = {"name": "emotions", "version": "2.0", "labels": labels, "openapi": {}}
+    page.route(
+        "**/*",
+        lambda route: (
+            route.fulfill(json={"results": [result]})
+            if route.request.method == "POST"
+            else route.fulfill(body=render(service), content_type="text/html")
+        ),
+    )
+    page.goto("http://page.test/predictions/emotions/2.0")
+    box(page).fill(LOVELY)
+    expect(rows(page).locator(".bars li")).to_have_count(3)
+    page.get_by_text("25 more labels").click()
+    expect(rows(page).locator(".bars li")).to_have_count(28)
+    expect(rows(page).locator(".bars li").nth(27)).to_have_text("</b> label 27-2.400")
+    assert 'model="emotions", version="2.0"' in snippet(page, "Python, our client")
+    context.close()
