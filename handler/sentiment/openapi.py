@@ -5,7 +5,7 @@ of `errors`, so that the document cannot say anything else than what happens.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -161,7 +161,7 @@ def _post(group: Sequence[Operation], schema_of: Mapping[str, Any]) -> dict[str,
                 "content": {"application/json": {"schema": any_of(answers)}},
             }
         }
-        | _error_references(),
+        | _error_references(_errors()),
     }
 
 
@@ -176,7 +176,7 @@ def _get(name: str, summary: str, media_type: str) -> dict[str, Any]:
                 "content": {media_type: {"schema": {"type": kind}}},
             }
         }
-        | _error_references(),
+        | _error_references(f"Error{status}" for status in _FRONT_END),
     }
 
 
@@ -197,9 +197,9 @@ def _errors() -> dict[str, Any]:
     return responses
 
 
-def _error_references() -> dict[str, Any]:
+def _error_references(names: Iterable[str]) -> dict[str, Any]:
     return {
-        name.removeprefix("Error"): {"$ref": f"#/components/responses/{name}"} for name in _errors()
+        name.removeprefix("Error"): {"$ref": f"#/components/responses/{name}"} for name in names
     }
 
 

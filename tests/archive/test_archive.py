@@ -13,6 +13,7 @@ import pytest
 
 from scripts.archive import build, check
 from scripts.failure import Failure
+from tests.checkpoints import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "model"
@@ -86,24 +87,6 @@ def loads(unpacked: Path) -> bool:
         ).returncode
         == 0
     )
-
-
-def checkpoint(folder: Path, **changes: Any) -> Path:
-    """A tiny untrained classifier of another kind, with the default model's tokenizer."""
-    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
-
-    config = BertConfig(
-        vocab_size=30_522,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
-        max_position_embeddings=64,
-        **changes,
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(MODEL).save_pretrained(folder)
-    return folder
 
 
 @pytest.mark.parametrize(

@@ -1,51 +1,15 @@
 """Requests that arrive together are scored together, and a bad one costs no other."""
 
 import json
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-import requests
 
 from sentiment_client import SentimentClient
+from tests.integration.load import Counters, counted, held_up, post_together
 from tests.integration.texts import TEXTS
 
-Counters = Callable[[], dict[str, float]]
 JSON = {"Content-Type": "application/json"}
-
-
-def post_together(url: str, bodies: list[tuple[dict[str, str], bytes]]) -> list[requests.Response]:
-    """Send all at the same moment, each over a connection of its own."""
-    start = Barrier(len(bodies))
-
-    def post(body: tuple[dict[str, str], bytes]) -> requests.Response:
-        start.wait()
-        return requests.post(url, headers=body[0], data=body[1], timeout=60)
-
-    with ThreadPoolExecutor(len(bodies)) as pool:
-        return list(pool.map(post, bodies))
-
-
-def held_up(url: str, client: SentimentClient) -> Thread:
-    """Keep the one worker busy for a second or so, so that what is sent meanwhile has to wait."""
-    words = "word " * 600
-    holding = Thread(target=client.predict_many, args=([words] * 20,))
-    holding.start()
-    time.sleep(0.5)
-    return holding
-
-
-def counted(counters: Counters, before: dict[str, float], requests: int) -> dict[str, float]:
-    """What was counted since; the counts arrive a moment after the answers."""
-    deadline = time.monotonic() + 10
-    while True:
-        since = {name: value - before.get(name, 0) for name, value in counters().items()}
-        if since["sentiment_requests_total"] >= requests or time.monotonic() > deadline:
-            return since
-        time.sleep(0.1)
 
 
 def as_json(value: object) -> tuple[dict[str, str], bytes]:

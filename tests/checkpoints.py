@@ -1,0 +1,24 @@
+"""Checkpoints of other kinds than the default one."""
+
+from pathlib import Path
+from typing import Any
+
+MODEL = Path(__file__).resolve().parents[1] / "model"
+
+
+def checkpoint(folder: Path, **changes: Any) -> Path:
+    """A tiny untrained classifier of another kind, with the default model's tokenizer."""
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    config = BertConfig(
+        vocab_size=30_522,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=64,
+        **changes,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(MODEL).save_pretrained(folder)
+    return folder

@@ -1,0 +1,56 @@
+"""Requests that are sent at the same moment, and what the service counted of them."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier, Thread
+from typing import TypeVar
+
+import requests
+
+from sentiment_client import SentimentClient
+
+Counters = Callable[[], dict[str, float]]
+Answer = TypeVar("Answer")
+
+
+def together(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """Make all calls at the same moment; their results in order."""
+    start = Barrier(len(calls))
+
+    def make(call: Callable[[], Answer]) -> Answer:
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(make, calls))
+
+
+def post_together(url: str, bodies: list[tuple[dict[str, str], bytes]]) -> list[requests.Response]:
+    """Send all at the same moment, each over a connection of its own."""
+    return together(
+        [
+            partial(requests.post, url, headers=headers, data=data, timeout=60)
+            for headers, data in bodies
+        ]
+    )
+
+
+def held_up(url: str, client: SentimentClient) -> Thread:
+    """Keep the one worker busy for a second or so, so that what is sent meanwhile has to wait."""
+    words = "word " * 600
+    holding = Thread(target=client.predict_many, args=([words] * 20,))
+    holding.start()
+    time.sleep(0.5)
+    return holding
+
+
+def counted(counters: Counters, before: dict[str, float], requests: int) -> dict[str, float]:
+    """What was counted since; the counts arrive a moment after the answers."""
+    deadline = time.monotonic() + 10
+    while True:
+        since = {name: value - before.get(name, 0) for name, value in counters().items()}
+        if since["sentiment_requests_total"] >= requests or time.monotonic() > deadline:
+            return since
+        time.sleep(0.1)

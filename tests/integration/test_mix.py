@@ -1,0 +1,165 @@
+"""All dialects at once, one request in ten bad: they share batches, and each gets its own answer."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import grpc
+import pytest
+import requests
+from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
+
+from scripts.server import Server
+from sentiment_client import SentimentClient
+from tests.integration.load import Counters, counted, held_up, together
+from tests.integration.texts import TEXTS
+
+Ask = Callable[[str, Any], tuple[int, Any]]  # a route or "grpc", and a body -> status and answer
+Labels = Callable[[Any], list[str]]
+
+
+def tensor(texts: list[str]) -> dict[str, object]:
+    return {"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts}
+
+
+def best(ranking: list[dict[str, Any]]) -> str:
+    return str(ranking[0]["label"])
+
+
+# Where it goes, how two texts are asked about, where their labels are, and a bad body with what
+# is said of it.
+NATIVE, TEI, SAGEMAKER = "/predictions/sentiment", "/sentiment/predict", "/invocations"
+V1, V2 = "/v1/models/sentiment:predict", "/v2/models/sentiment/infer"
+DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str]] = {
+    "one text": (
+        NATIVE,
+        lambda texts: {"text": texts[0]},
+        lambda answer: [answer["sentiment"]],
+        {"text": 3},
+        422,
+        "Expected a string",
+    ),
+    "many texts": (
+        NATIVE,
+        lambda texts: {"texts": texts},
+        lambda answer: [entry["sentiment"] for entry in answer["results"]],
+        {"texts": []},
+        422,
+        "at least one",
+    ),
+    "Hugging Face": (
+        NATIVE,
+        lambda texts: {"inputs": texts, "parameters": {}},
+        lambda answer: [best(ranking) for ranking in answer],
+        {"inputs": ["good", ""]},
+        422,
+        "At index 1",
+    ),
+    "TEI": (
+        TEI,
+        lambda texts: {"inputs": texts},
+        lambda answer: [best(ranking) for ranking in answer],
+        {"inputs": ["good"] * 65},
+        413,
+        "65 texts",
+    ),
+    "SageMaker": (
+        SAGEMAKER,
+        lambda texts: {"inputs": texts, "parameters": {}},
+        lambda answer: [entry["label"] for entry in answer],
+        {"inputs": "good", "parameters": {"top_k": 0}},
+        422,
+        "top_k",
+    ),
+    "KServe v1": (
+        V1,
+        lambda texts: {"instances": texts},
+        lambda answer: [entry["label"] for entry in answer["predictions"]],
+        {"instances": ["good", "\ud800"]},
+        400,
+        "At index 1",
+    ),
+    "KServe v2": (
+        V2,
+        lambda texts: {"inputs": [tensor(texts)]},
+        lambda answer: list(answer["outputs"][0]["data"]),
+        {"inputs": [tensor(["good"]) | {"shape": [2]}]},
+        422,
+        "make them agree",
+    ),
+    "gRPC": (
+        "grpc",
+        lambda texts: {"texts": texts},
+        lambda answer: [entry["sentiment"] for entry in answer["results"]],
+        {"text": " "},
+        200,  # TorchServe drops the status
+        "blank",
+    ),
+}
+
+
+@pytest.fixture
+def ask(server: Server) -> Iterator[Ask]:
+    _, port = server.properties.ports()["grpc_inference_port"]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        predictions = channel.unary_unary(
+            METHOD,
+            request_serializer=PredictionsRequest.SerializeToString,
+            response_deserializer=PredictionResponse.FromString,
+        )
+
+        def send(route: str, value: Any) -> tuple[int, Any]:
+            data = json.dumps(value).encode()
+            if route == "grpc":
+                request = PredictionsRequest(model_name="sentiment", input={"data": data})
+                return 200, json.loads(predictions(request, timeout=60).prediction)
+            headers = {"Content-Type": "application/json"}
+            address = server.properties.inference + route
+            answer = requests.post(address, data=data, headers=headers, timeout=60)
+            return answer.status_code, answer.json()
+
+        yield send
+
+
+@pytest.mark.usefixtures("same_workers")
+def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
+    url: str, client: SentimentClient, counters: Counters, ask: Ask
+) -> None:
+    alone = {text: client.predict(text).label for text in TEXTS}
+    rounds, bad_every = 20, 10
+    calls, expected = [], []
+    for turn in range(rounds):
+        for name, (route, body, labels, bad, status, says) in DIALECTS.items():
+            texts = [TEXTS[turn % len(TEXTS)], TEXTS[(turn + 1) % len(TEXTS)]]
+            if len(calls) % bad_every == turn % bad_every:  # so that each dialect has its turn
+                calls.append(partial(ask, route, bad))
+                expected.append((name, status, says, None, None))
+            else:
+                calls.append(partial(ask, route, body(texts)))
+                expected.append((name, 200, None, labels, [alone[text] for text in texts]))
+    bad_dialects = {name for name, _, says, *_ in expected if says}
+    assert bad_dialects == set(DIALECTS)
+    assert sum(1 for entry in expected if entry[2]) == len(calls) // bad_every
+
+    before = counters()
+    holding = held_up(url, client)
+    answers = together(calls)
+    holding.join()
+
+    # 160 fill five batches of 32; one held the worker up, and stragglers may make some more.
+    since = counted(counters, before, len(calls) + 1)
+    assert since["sentiment_requests_total"] == len(calls) + 1
+    assert since["sentiment_batches_total"] <= 12
+
+    for (status, answer), (name, wanted, says, labels, right) in zip(
+        answers, expected, strict=True
+    ):
+        assert status == wanted, (name, answer)
+        if labels is None or right is None:
+            assert set(answer) == {"error", "error_type"}, name
+            assert str(says) in answer["error"], name
+        else:
+            got = labels(answer)
+            assert got == right[: len(got)], name
+            assert got, name
