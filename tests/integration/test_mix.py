@@ -1,4 +1,4 @@
-"""All dialects at once, one request in ten bad: they share batches, and each gets its own answer."""
+"""All dialects at once, one request in ten bad: all share batches, and each gets its own answer."""
 
 import json
 from collections.abc import Callable, Iterator
