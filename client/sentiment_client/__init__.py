@@ -1,4 +1,10 @@
-"""A thin client for text classification served by TorchServe; it needs `requests` alone."""
+"""A thin client for text classification served by TorchServe; it needs `requests` alone.
+
+AsyncSentimentClient and GrpcSentimentClient are here, too, each with an extra of its own.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import (
@@ -21,6 +27,11 @@ from sentiment_client.errors import (
 from sentiment_client.management import ManagementClient
 from sentiment_client.results import Model, Prediction, Worker
 
+if TYPE_CHECKING:
+    from sentiment_client.async_client import AsyncSentimentClient as AsyncSentimentClient
+    from sentiment_client.grpc_client import GrpcSentimentClient as GrpcSentimentClient
+
+# Without the two that need an extra: "import *" would ask for it.
 __all__ = [
     "BackendFailed",
     "Conflict",
@@ -43,3 +54,22 @@ __all__ = [
     "Validation",
     "Worker",
 ]
+
+# Loaded when they are asked for: name -> (module, extra).
+_WITH_EXTRA = {
+    "AsyncSentimentClient": ("async_client", "async"),
+    "GrpcSentimentClient": ("grpc_client", "grpc"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a client that needs an extra; raises ImportError with the command that installs it."""
+    if name not in _WITH_EXTRA:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, extra = _WITH_EXTRA[name]
+    try:
+        return getattr(import_module(f"{__name__}.{module}"), name)
+    except ModuleNotFoundError as missing:
+        raise ImportError(
+            f"{name} needs {missing.name}: pip install 'torchserve-sentiment[{extra}]'."
+        ) from missing

@@ -42,3 +42,31 @@ def model_path(api: str, model: str, version: str | None = None) -> str:
     '/predictions/a%20b/1.0'
     """
     return "/".join(["", api, *(quote(part, safe="") for part in (model, version) if part)])
+
+
+def grpc_target(written: str, default_port: int) -> tuple[str, bool]:
+    """The host and port of a gRPC server, and whether it is reached over TLS.
+
+    >>> grpc_target("localhost", 7070)
+    ('localhost:7070', False)
+    >>> grpc_target("https://example.com", 7070)
+    ('example.com:7070', True)
+    >>> grpc_target("localhost:7070/team", 7070)
+    Traceback (most recent call last):
+    ValueError: 'localhost:7070/team' has a path, which gRPC has no place for: leave it out.
+    """
+    parts = urlsplit(base_address(written, default_port))
+    if parts.path:
+        raise ValueError(f"{written!r} has a path, which gRPC has no place for: leave it out.")
+    netloc = parts.netloc if parts.port else f"{parts.netloc}:{default_port}"
+    return netloc, parts.scheme == "https"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address, completed by `base_address`, is of this machine.
+
+    >>> is_loopback("http://127.0.0.1:8080"), is_loopback("http://example.com")
+    (True, False)
+    """
+    host = urlsplit(address).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")

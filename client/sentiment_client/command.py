@@ -11,11 +11,15 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from io import BufferedIOBase
+from itertools import groupby
+from typing import cast
 
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import SentimentError, Unauthorized
+from sentiment_client.lines import arriving_lines
 from sentiment_client.management import ManagementClient
-from sentiment_client.results import Model, Prediction
+from sentiment_client.results import Model, Prediction, Result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:  # how `tail -f | sentiment predict -` ends
+        return 130
     return status
 
 
@@ -76,19 +82,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    texts = list(_texts(args.texts))
+    failed = False
     with SentimentClient(
         args.address, model=args.model, token_file=args.token_file, management=args.management
     ) as client:
-        results = client.predict_many(texts)
-    for text, result in zip(texts, results, strict=True):
-        if args.json:
-            print(json.dumps({"text": text} | _as_json(result)))
-        elif isinstance(result, Prediction):
-            print(f"{result.label}\t{result.score:.4f}\t{text}")
-        else:
-            print(f"error\t{result.message}\t{text}")
-    return int(any(isinstance(result, SentimentError) for result in results))
+        for texts in _texts(args.texts):
+            for text, result in zip(texts, client.predict_stream(texts), strict=True):
+                _print_result(text, result, args.json)
+                failed |= isinstance(result, SentimentError)
+            sys.stdout.flush()
+    return int(failed)
 
 
 def _workers(args: argparse.Namespace) -> int:
@@ -106,26 +109,25 @@ def _status(args: argparse.Namespace) -> int:
     return 0
 
 
-def _texts(written: Sequence[str]) -> Iterator[str]:
-    for text in written:
-        if text == "-":
-            yield from _lines(sys.stdin.buffer.read())
+def _texts(written: Sequence[str]) -> Iterator[list[str]]:
+    """The texts, in lists of those that there are by now."""
+    for is_stdin, texts in groupby(written, lambda text: text == "-"):
+        if is_stdin:
+            yield from arriving_lines(cast(BufferedIOBase, sys.stdin.buffer))
         else:
-            yield text
+            yield list(texts)
 
 
-def _lines(content: bytes) -> list[str]:
-    content = content.removesuffix(b"\n")
-    try:
-        return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n")]
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"line {line} of the input is not UTF-8: convert it, as with iconv -f latin1 -t utf-8."
-        ) from None
+def _print_result(text: str, result: Result, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"text": text} | _as_json(result)))
+    elif isinstance(result, Prediction):
+        print(f"{result.label}\t{result.score:.4f}\t{text}")
+    else:
+        print(f"error\t{result.message}\t{text}")
 
 
-def _as_json(result: Prediction | SentimentError) -> dict[str, object]:
+def _as_json(result: Result) -> dict[str, object]:
     if isinstance(result, Prediction):
         return dataclasses.asdict(result)
     return {"error": result.message, "error_type": type(result).__name__}

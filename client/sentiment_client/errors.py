@@ -114,7 +114,7 @@ _BY_TYPE: Mapping[str, type[SentimentError]] = {
     "Backend": BackendFailed,
     "InvalidKeyException": Unauthorized,
 }
-_EMPTY_413 = "The request has more bytes than the server's max_request_size: send it in parts."
+TOO_MANY_BYTES = "The request has more bytes than the server's max_request_size: send it in parts."
 
 
 def from_answer(status: int, body: bytes) -> SentimentError:
@@ -128,7 +128,7 @@ def from_answer(status: int, body: bytes) -> SentimentError:
     kind = str(fields.get("error_type", fields.get("type", "")))
     message = fields.get("error", fields.get("message"))
     if not isinstance(message, str) or not message:
-        message = _EMPTY_413 if status == 413 else "The server gave no reason."
+        message = TOO_MANY_BYTES if status == 413 else "The server gave no reason."
     return _BY_TYPE.get(kind, _BY_STATUS.get(status, BackendFailed))(message, status)
 
 
@@ -137,3 +137,8 @@ def from_entry(error_type: str, message: str) -> SentimentError:
     kind = _BY_TYPE.get(error_type, BackendFailed)
     status = next((code for code, known in _BY_STATUS.items() if known is kind), 500)
     return kind(message, status)
+
+
+def without_worker(refusal: Overloaded) -> Unhealthy:
+    """What a refusal really means where no worker is ready: TorchServe says the same of both."""
+    return Unhealthy("No worker is ready: start one, or try again later.", refusal.status)

@@ -7,7 +7,8 @@ from typing import Any
 from sentiment_client.address import base_address, model_path
 from sentiment_client.errors import TimedOut, UnexpectedAnswer
 from sentiment_client.results import Model
-from sentiment_client.transport import RETRIES, Timeout, Transport
+from sentiment_client.retries import RETRIES
+from sentiment_client.transport import Timeout, Transport
 
 TIMEOUT = (3.05, 30.0)
 # How often a worker's state is asked for while it is waited for, in seconds.

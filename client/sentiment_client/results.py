@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sentiment_client.errors import UnexpectedAnswer
+from sentiment_client.errors import SentimentError, UnexpectedAnswer
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Prediction:
             )
         except (KeyError, TypeError):
             raise UnexpectedAnswer("The answer is not a prediction: check the address.") from None
+
+
+# What each of many texts gets.
+Result = Prediction | SentimentError
 
 
 @dataclass(frozen=True)

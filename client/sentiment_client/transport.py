@@ -1,35 +1,21 @@
 """One pooled session to one server: time-outs, retries, tokens, and errors in one place."""
 
-import json
-import random
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
-from sentiment_client.errors import (
-    ConnectionFailed,
-    TimedOut,
-    Unauthorized,
-    UnexpectedAnswer,
-    from_answer,
-)
+from sentiment_client.address import is_loopback
+from sentiment_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer, from_answer
+from sentiment_client.retries import RETRIED_STATUSES, TIMEOUT_RETRIES, pause_after
+from sentiment_client.task import pause
+from sentiment_client.tokens import token_from
 
 Timeout = float | tuple[float, float]
-# A worker that died is back within three seconds. The pauses are 0.2, 0.4 ... 3.2 s, 6.2 s in all,
-# each with up to as much again at random, so that clients do not come back together.
-RETRIES = 5
-BACKOFF = 0.2
-# A time-out may mean a request that is still being scored: repeating it often would pile them up.
-TIMEOUT_RETRIES = 1
-# TorchServe: 500 a worker died, 503 none was ready or the queue was full, 507 one was killed.
-RETRIED_STATUSES = (500, 503, 507)
 
 
 class BoundedRetry(Retry):
@@ -37,8 +23,11 @@ class BoundedRetry(Retry):
 
     def get_backoff_time(self) -> float:
         """Seconds to wait, given the tries so far."""
-        pause: float = BACKOFF * 2 ** (len(self.history) - 1) if self.history else 0.0
-        return pause * (1 + random.random())  # noqa: S311 (jitter is no secret)
+        return pause_after(len(self.history)) if self.history else 0.0
+
+    def sleep(self, response: object = None) -> None:
+        """Wait before the next try; raises Cancelled in a task that is cancelled."""
+        pause(self.get_backoff_time())
 
     def increment(self, *args: Any, **kwargs: Any) -> Self:
         """Count a failure; raises MaxRetryError, or the error itself, when it was the last."""
@@ -47,41 +36,6 @@ class BoundedRetry(Retry):
         if timeouts > TIMEOUT_RETRIES and (error := retry.history[-1].error) is not None:
             raise error
         return retry
-
-
-class TokenFile(AuthBase):
-    """The token of one kind, "inference" or "management", in TorchServe's key_file.json.
-
-    TorchServe rewrites the file when a token is rotated, so it is read for every request.
-    """
-
-    def __init__(self, path: Path | str, kind: str) -> None:
-        self.path, self.kind = Path(path), kind
-
-    def read(self) -> str:
-        """Read the file; raises Unauthorized when it holds no such token."""
-        try:
-            token = json.loads(self.path.read_text(encoding="utf-8"))[self.kind]["key"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise Unauthorized(f"{self.path} holds no {self.kind} token.") from None
-        return str(token)
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header, as `requests` asks of its authenticators."""
-        request.headers["Authorization"] = f"Bearer {self.read()}"
-        return request
-
-
-class Token(AuthBase):
-    """A token that the caller has."""
-
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header, as `requests` asks of its authenticators."""
-        request.headers["Authorization"] = f"Bearer {self.token}"
-        return request
 
 
 class Transport:
@@ -106,11 +60,8 @@ class Transport:
         self.timeout = timeout
         self._session = requests.Session()
         # A proxy that the environment names is not meant for this machine's own servers.
-        self._session.trust_env = not _is_loopback(address)
-        if token is not None:
-            self._session.auth = Token(token)
-        elif token_file is not None:
-            self._session.auth = TokenFile(token_file, kind)
+        self._session.trust_env = not is_loopback(address)
+        self._session.auth = token_from(token, token_file, kind)
         adapter = HTTPAdapter(
             pool_maxsize=64,
             max_retries=BoundedRetry(
@@ -173,11 +124,6 @@ class Transport:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_loopback(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _innermost(error: BaseException) -> str:

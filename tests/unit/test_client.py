@@ -1,9 +1,11 @@
 """The client where a server fails; what it does with one that works is in tests/integration."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,10 +29,10 @@ from sentiment_client import (
     Unhealthy,
     Validation,
     errors,
-    transport,
+    retries,
 )
 from sentiment_client.command import main
-from tests.unit.scripted_server import free_port, scripted
+from tests.unit.scripted_server import Scripted, free_port, scripted
 
 ANSWER = {
     "sentiment": "POSITIVE",
@@ -45,7 +47,7 @@ PREDICTION = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "BACKOFF", 0.001)
+    monkeypatch.setattr(retries, "BACKOFF", 0.001)
 
 
 def error(kind: str, message: str = "no") -> bytes:
@@ -75,10 +77,10 @@ def test_retries_are_bounded_and_can_be_switched_off() -> None:
     with scripted((503, error("Overloaded", "full"))) as server:
         with SentimentClient(server.address) as client, pytest.raises(Overloaded, match="full"):
             client.predict("good")
-        assert len(server.requests) == 1 + transport.RETRIES
+        assert len(server.requests) == 1 + retries.RETRIES
         with SentimentClient(server.address, retries=0) as client, pytest.raises(Overloaded):
             client.predict("good")
-        assert len(server.requests) == 2 + transport.RETRIES
+        assert len(server.requests) == 2 + retries.RETRIES
 
 
 def test_an_answer_that_never_comes_is_asked_for_once_more() -> None:
@@ -160,7 +162,10 @@ def test_a_stranger_at_the_management_address_is_recognised(body: bytes) -> None
     ("text", "texts"), [("a", 32), ("x" * 10_000, 19), ("日" * 1_500, 32), ("日" * 50_000, 1)]
 )
 def test_many_texts_are_sent_in_requests_that_the_server_takes(text: str, texts: int) -> None:
-    with scripted((200, b"{}")) as server, SentimentClient(server.address) as client:
+    with (
+        scripted((200, b"{}")) as server,
+        SentimentClient(server.address, in_flight=1) as client,
+    ):
         with pytest.raises(UnexpectedAnswer):
             client.predict_many([text] * 100)
         ((*_, body),) = server.requests
@@ -172,6 +177,89 @@ def test_many_texts_are_sent_in_requests_that_the_server_takes(text: str, texts:
 def test_a_single_string_is_not_a_list_of_letters() -> None:
     with SentimentClient() as client, pytest.raises(TypeError, match="predict"):
         client.predict_many("good")
+    with SentimentClient() as client, pytest.raises(TypeError, match="predict"):
+        client.predict_stream("good")
+
+
+def arrived(server: Scripted, requests: int) -> None:
+    """Wait until so many requests have come."""
+    deadline = time.monotonic() + 10
+    while len(server.requests) < requests:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def answers(*entries: object) -> tuple[int, bytes]:
+    return 200, json.dumps({"results": entries}).encode()
+
+
+def test_a_stream_reads_no_further_than_requests_can_start() -> None:
+    taken = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield "good"
+
+    with (
+        scripted(answers(*[ANSWER] * 32)) as server,
+        SentimentClient(server.address, in_flight=2) as client,
+    ):
+        stream = client.predict_stream(texts())
+        assert taken == 0
+        assert next(stream) == PREDICTION
+        assert taken == 2 * 32 + 1  # with the one that did not fit
+        stream.close()
+        assert taken == 2 * 32 + 1
+        assert len(server.requests) == 2
+
+
+def test_nothing_is_sent_for_a_caller_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "BACKOFF", 0.3)
+
+    def texts() -> Iterator[str]:
+        yield from ["good"] * 3 * 32
+        arrived(server, 2)
+        raise KeyboardInterrupt
+
+    with scripted((503, b"{}")) as server, SentimentClient(server.address) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.predict_many(texts())
+        time.sleep(1)  # in which both would have been tried again
+        assert len(server.requests) == 2
+
+
+def test_ctrl_c_ends_the_command_though_the_server_hangs() -> None:
+    with scripted("silence") as server:
+        run = [sys.executable, "-m", "sentiment_client", "--address", server.address]
+        command = subprocess.Popen(
+            [*run, "predict", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert command.stdin
+        command.stdin.write(b"good\n")
+        command.stdin.flush()
+        arrived(server, 1)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=5)
+    assert command.returncode == 130
+    assert said == b""
+
+
+def test_texts_that_the_server_had_no_time_for_are_sent_again() -> None:
+    late = {"error": "no time", "error_type": "Overloaded"}
+    steps = (answers(late, ANSWER, late), answers(ANSWER, late), answers(ANSWER))
+    with scripted(*steps) as server, SentimentClient(server.address) as client:
+        assert client.predict_many(["a", "b", "c"]) == [PREDICTION] * 3
+    sent = [json.loads(body)["texts"] for *_, body in server.requests]
+    assert sent == [["a", "b", "c"], ["a", "c"], ["c"]]
+
+    with scripted(answers(ANSWER, late), answers(late)) as server:
+        with SentimentClient(server.address, retries=2) as client:
+            good, refused = client.predict_many(["a", "b"])
+        assert len(server.requests) == 3
+    assert good == PREDICTION
+    assert type(refused) is Overloaded
 
 
 def test_a_token_is_sent() -> None:

@@ -1,0 +1,37 @@
+"""The lines of a file or a pipe, as they arrive."""
+
+from collections.abc import Iterator
+from io import BufferedIOBase
+
+# Bytes that are read at once, where so many are there. A pipe holds 64 KiB.
+BLOCK = 1 << 20
+
+
+def arriving_lines(stream: BufferedIOBase) -> Iterator[list[str]]:
+    """Lists of lines: those that are there, then, when others have come, those.
+
+    So a line that comes alone waits for no other, and of a file only a part is held. Raises
+    ValueError for a line that is not UTF-8, when those before it have been taken.
+    """
+    rest, count = b"", 0
+    while block := stream.read1(BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from _decoded(lines, count)
+        count += len(lines)
+    if rest:
+        yield from _decoded([rest], count)
+
+
+def _decoded(lines: list[bytes], before: int) -> Iterator[list[str]]:
+    texts: list[str] = []
+    try:
+        for line in lines:
+            mark = "" if before or texts else "\ufeff"  # some editors begin a file with it
+            texts.append(line.decode("utf-8").removeprefix(mark).rstrip("\r"))
+    except UnicodeDecodeError:
+        yield texts
+        raise ValueError(
+            f"line {before + len(texts) + 1} of the input is not UTF-8: convert it, as with "
+            "iconv -f latin1 -t utf-8."
+        ) from None
+    yield texts

@@ -1,0 +1,50 @@
+"""A call that runs beside its caller."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_cancelled: ContextVar[threading.Event] = ContextVar("cancelled")
+
+
+class Cancelled(Exception):
+    """Nobody waits for this call any more."""
+
+
+class Task(Generic[R]):
+    """One call in a thread of its own.
+
+    Not `concurrent.futures`' threads, which a program waits for before it ends: a server that
+    hangs would keep whoever presses Ctrl-C waiting for it, too.
+    """
+
+    def __init__(self, call: Callable[[T], R], argument: T) -> None:
+        self._future: Future[R] = Future()
+        self._cancelled = threading.Event()
+        threading.Thread(target=self._run, args=(call, argument), daemon=True).start()
+
+    def result(self) -> R:
+        """Wait for the call; returns or raises what it does."""
+        return self._future.result()
+
+    def cancel(self) -> None:
+        """Let the call end at its next pause. A request that was sent is not sent again."""
+        self._cancelled.set()
+
+    def _run(self, call: Callable[[T], R], argument: T) -> None:
+        _cancelled.set(self._cancelled)
+        try:
+            self._future.set_result(call(argument))
+        except BaseException as error:
+            self._future.set_exception(error)
+
+
+def pause(seconds: float) -> None:
+    """Sleep; raises Cancelled when this runs in a task that is cancelled."""
+    if _cancelled.get(threading.Event()).wait(seconds):
+        raise Cancelled
