@@ -44,7 +44,9 @@ class Scripted(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no typ
 
     def service(self, details: Any) -> Any:
         assert details.method == METHOD
-        self.tokens += [value for key, value in details.invocation_metadata if key == "authorization"]
+        self.tokens += [
+            value for key, value in details.invocation_metadata if key == "authorization"
+        ]
         return grpc.unary_unary_rpc_method_handler(
             self.answer,
             request_deserializer=PredictionsRequest.FromString,
