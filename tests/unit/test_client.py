@@ -210,6 +210,7 @@ def test_a_stream_reads_no_further_than_requests_can_start() -> None:
         assert taken == 0
         assert next(stream) == PREDICTION
         assert taken == 2 * 32 + 1  # with the one that did not fit
+        arrived(server, 2)
         stream.close()
         assert taken == 2 * 32 + 1
         assert len(server.requests) == 2
