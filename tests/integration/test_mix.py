@@ -162,13 +162,13 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
     assert since["sentiment_requests_total"] == len(calls) + 1
     assert since["sentiment_batches_total"] <= 12
 
-    for (status, answer), (dialect, texts) in zip(answers, sent, strict=True):
-        if texts is None:
+    for (status, answer), (dialect, asked) in zip(answers, sent, strict=True):
+        if asked is None:
             assert status == dialect.status, answer
             assert set(answer) == {"error", "error_type"}
             assert dialect.says in answer["error"]
         else:
             assert status == 200, answer
             labels = dialect.labels(answer)
-            assert labels == [alone[text] for text in texts][: len(labels)]
+            assert labels == [alone[text] for text in asked][: len(labels)]
             assert labels
