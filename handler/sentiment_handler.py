@@ -144,21 +144,23 @@ class SentimentHandler:
         responses = []
         for i, (request, own) in enumerate(zip(requests, results, strict=True)):
             try:
-                if isinstance(request, RequestError):
-                    raise request
-                if isinstance(request, Response):
-                    responses.append(request)
-                    continue
-                dialect, asked = request
-                response = answer(dialect.encode(asked, own, self.service))
-                if len(response.body) > self.service.settings.max_response_bytes:
-                    raise TooLarge("The answer would be too long: send fewer texts at once.")
+                responses.append(self._encode(request, own))
             except RequestError as error:
-                response = refusal(error)
+                responses.append(refusal(error))
             except Exception as error:
-                response = refusal(_defect(error, context, i))
-            responses.append(response)
+                responses.append(refusal(_defect(error, context, i)))
         return responses
+
+    def _encode(self, request: Decoded, results: Results) -> Response:
+        if isinstance(request, Response):
+            return request
+        if isinstance(request, RequestError):
+            raise request
+        dialect, asked = request
+        response = answer(dialect.encode(asked, results, self.service))
+        if len(response.body) > self.service.settings.max_response_bytes:
+            raise TooLarge("The answer would be too long: send fewer texts at once.")
+        return response
 
 
 def _headers(context: Any, i: int) -> dict[str, str]:
