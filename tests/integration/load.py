@@ -38,11 +38,14 @@ def post_together(url: str, bodies: list[tuple[dict[str, str], bytes]]) -> list[
 
 
 def held_up(url: str, client: SentimentClient) -> Thread:
-    """Keep the one worker busy for a second or so, so that what is sent meanwhile has to wait."""
+    """Keep the one worker busy for a while, so that what is sent meanwhile has to wait.
+
+    As much work as one request may hold, which takes the fastest engine on two cores a second.
+    """
     words = "word " * 600
-    holding = Thread(target=client.predict_many, args=([words] * 20,))
+    holding = Thread(target=client.predict_many, args=([words] * 64,))
     holding.start()
-    time.sleep(0.5)
+    time.sleep(0.3)  # it has to be with the worker, which nothing tells, before the others come
     return holding
 
 
