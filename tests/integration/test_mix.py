@@ -155,7 +155,7 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
     assert set(map(id, bad)) == set(map(id, DIALECTS.values()))
 
     before = counters()
-    holding = held_up(url, client)
+    holding = held_up(url)
     answers = together(calls)
     holding.join()
 
