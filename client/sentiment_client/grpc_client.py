@@ -23,7 +23,7 @@ from sentiment_client.errors import (
 from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 from sentiment_client.predictor import IN_FLIGHT, TIMEOUT, Predictor
 from sentiment_client.retries import RETRIED_STATUSES, RETRIES, TIMEOUT_RETRIES, pause_after
-from sentiment_client.task import pause
+from sentiment_client.tasks import pause
 from sentiment_client.tokens import token_from
 
 

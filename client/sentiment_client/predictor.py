@@ -10,8 +10,8 @@ from sentiment_client.chunk import Chunk, chunks, fill_in, one, refuse_single
 from sentiment_client.errors import Overloaded, SentimentError, TooLarge, without_worker
 from sentiment_client.management import ManagementClient
 from sentiment_client.results import Prediction, Result
+from sentiment_client.tasks import in_order
 from sentiment_client.transport import Timeout
-from sentiment_client.window import in_order
 
 # Seconds to connect, and then to wait for the first byte of the answer: the service cuts a batch
 # short after 15, and one or two batches may be ahead.

@@ -12,7 +12,7 @@ from urllib3.util import Retry
 from sentiment_client.address import is_loopback
 from sentiment_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer, from_answer
 from sentiment_client.retries import RETRIED_STATUSES, TIMEOUT_RETRIES, pause_after
-from sentiment_client.task import pause
+from sentiment_client.tasks import pause
 from sentiment_client.tokens import token_from
 
 Timeout = float | tuple[float, float]

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentiment_client.task import Cancelled, pause
-from sentiment_client.window import in_order
+from sentiment_client.tasks import Cancelled, in_order, pause
 
 
 def test_results_are_in_order_though_later_calls_end_first() -> None:
