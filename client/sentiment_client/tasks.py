@@ -2,10 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,8 +45,8 @@ class Task(Generic[R]):
             self._future.set_exception(error)
 
 
-def pause(seconds: float) -> None:
-    """Sleep; raises Cancelled when this runs in a task that is cancelled."""
+async def pause(seconds: float) -> None:
+    """Sleep in place; raises Cancelled when this runs in a task that is cancelled."""
     if _cancelled.get(threading.Event()).wait(seconds):
         raise Cancelled
 
@@ -73,3 +73,17 @@ def in_order(
     finally:
         for task in running:
             task.cancel()
+
+
+def finished(coroutine: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine that waits in place, as those of the blocking clients do, to its end.
+
+    So what blocking and asynchronous clients have in common is written once, as coroutines.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: R = end.value
+        return result
+    coroutine.close()
+    raise RuntimeError("This coroutine needs an event loop.")

@@ -17,10 +17,14 @@ Step = tuple[int, bytes] | str
 
 @dataclass
 class Scripted:
-    """`address` to ask; `requests` are the (method, path, headers, body) that arrived."""
+    """`address` to ask; `requests` are the (method, path, headers, body) that arrived.
+
+    `arrived` is called for each of them before it is answered.
+    """
 
     address: str
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    arrived: Callable[[], object] = lambda: None
 
 
 @contextmanager
@@ -39,6 +43,7 @@ def scripted(*steps: Step) -> Iterator[Scripted]:
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             server.requests.append((self.command, self.path, dict(self.headers), body))
+            server.arrived()
             step = left.pop(0) if len(left) > 1 else left[0]
             if step == "silence":
                 released.wait(30)

@@ -41,6 +41,8 @@ ANSWER = {
     "tokens": 3,
     "truncated": False,
 }
+WORKER_DIED = b'{"code": 500, "type": "InternalServerException", "message": "Worker died."}'
+REFUSAL = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')
 OK = (200, json.dumps(ANSWER).encode())
 PREDICTION = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 3, False)
 
@@ -54,7 +56,9 @@ def error(kind: str, message: str = "no") -> bytes:
     return json.dumps({"error": message, "error_type": kind}).encode()
 
 
-@pytest.mark.parametrize("failure", ["reset", (500, b""), (503, error("Overloaded")), (507, b"{}")])
+@pytest.mark.parametrize(
+    "failure", ["reset", (500, WORKER_DIED), (500, b""), (503, error("Overloaded")), (507, b"{}")]
+)
 def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
     with (
         scripted(failure, failure, OK) as server,
@@ -65,9 +69,13 @@ def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
     assert {body for _, _, _, body in server.requests} == {b'{"text": "good"}'}
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
-def test_what_the_caller_got_wrong_is_not_tried_again(status: int) -> None:
-    with scripted((status, error("Validation"))) as server, SentimentClient(server.address) as asks:
+@pytest.mark.parametrize(
+    "answer",
+    [(status, error("Validation")) for status in (400, 404, 413, 415, 422)]
+    + [(500, error("Backend"))],  # which would be scored again with all its neighbours
+)
+def test_what_would_fail_again_is_not_tried_again(answer: tuple[int, bytes]) -> None:
+    with scripted(answer) as server, SentimentClient(server.address) as asks:
         with pytest.raises(SentimentError):
             asks.predict("good")
         assert len(server.requests) == 1
@@ -286,11 +294,35 @@ def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
 def test_a_refused_token_is_an_error(tmp_path: Path) -> None:
     keys = tmp_path / "key_file.json"
     keys.write_text('{"inference": {"key": "old"}}')
-    refusal = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')
-    with scripted(refusal) as server, SentimentClient(server.address, token_file=keys) as client:
+    with scripted(REFUSAL) as server, SentimentClient(server.address, token_file=keys) as client:
         with pytest.raises(Unauthorized, match="expired"):
             client.predict("good")
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("failure", [(503, b"{}"), REFUSAL])
+def test_the_token_is_read_for_each_try(tmp_path: Path, failure: tuple[int, bytes]) -> None:
+    keys = tmp_path / "key_file.json"
+    keys.write_text('{"inference": {"key": "old"}}')
+    with scripted(failure, OK) as server:
+        server.arrived = lambda: keys.write_text('{"inference": {"key": "new"}}')
+        with SentimentClient(server.address, token_file=keys) as client:
+            assert client.predict("good") == PREDICTION
+    sent = [headers["Authorization"] for _, _, headers, _ in server.requests]
+    assert sent == ["Bearer old", "Bearer new"]
+
+
+def test_a_token_that_is_replaced_by_another_bad_one_is_given_up(tmp_path: Path) -> None:
+    keys = tmp_path / "key_file.json"
+    keys.write_text('{"inference": {"key": "0"}}')
+    with scripted(REFUSAL) as server:
+        server.arrived = lambda: keys.write_text(
+            json.dumps({"inference": {"key": str(len(server.requests))}})
+        )
+        with SentimentClient(server.address, token_file=keys) as client:
+            with pytest.raises(Unauthorized, match="expired"):
+                client.predict("good")
+        assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"inference": 3}'])
