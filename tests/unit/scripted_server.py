@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-Step = tuple[int, bytes] | str
+Answer = tuple[int, bytes] | str
+Step = Answer | Callable[[bytes], Answer]
 
 
 @dataclass
@@ -31,7 +32,8 @@ class Scripted:
 def scripted(*steps: Step) -> Iterator[Scripted]:
     """Answer each request by the next step, and the last one for ever.
 
-    A step is (status, body), "reset" (the connection is reset) or "silence" (no answer).
+    A step is (status, body), "reset" (the connection is reset), "silence" (no answer), or
+    a function of the request's body that returns one of these.
     """
     left = list(steps)
     released = threading.Event()
@@ -45,6 +47,8 @@ def scripted(*steps: Step) -> Iterator[Scripted]:
             server.requests.append((self.command, self.path, dict(self.headers), body))
             server.arrived()
             step = left.pop(0) if len(left) > 1 else left[0]
+            if callable(step):
+                step = step(body)
             if step == "silence":
                 released.wait(30)
                 self.close_connection = True
