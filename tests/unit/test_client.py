@@ -292,10 +292,13 @@ def test_late_texts_are_sent_again_after_a_pause(monkeypatch: pytest.MonkeyPatch
 
 def test_a_closed_stream_sends_no_late_texts_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "BACKOFF", 0.3)
-    late = answers(*[LATE] * 32)
-    with scripted(answers(*[ANSWER] * 32), late) as server:
+
+    def first_or_late(body: bytes) -> Answer:  # whichever of the two requests comes before
+        return answers(*[ANSWER if b"first" in body else LATE] * 32)
+
+    with scripted(first_or_late) as server:
         with SentimentClient(server.address, in_flight=2) as client:
-            stream = client.predict_stream(["good"] * 64)
+            stream = client.predict_stream(["first"] * 32 + ["second"] * 32)
             next(stream)
             arrived(server, 2)
             stream.close()
