@@ -4,16 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from sentiment_client.address import base_address, model_path
+from sentiment_client.asker import Asker
 from sentiment_client.async_transport import AsyncTransport
 from sentiment_client.chunk import Chunk, chunks, chunks_async, refuse_single
-from sentiment_client.predictor import IN_FLIGHT, TIMEOUT, Asker
 from sentiment_client.results import Prediction, Result
-from sentiment_client.retries import RETRIES
-from sentiment_client.transport import Request, Timeout
 
 
 class AsyncSentimentClient(Asker):
@@ -25,40 +21,7 @@ class AsyncSentimentClient(Asker):
     Its options are SentimentClient's. It belongs to the event loop that it is first used in.
     """
 
-    rest = AsyncTransport
-
-    def __init__(
-        self,
-        address: str = "http://127.0.0.1:8080",
-        *,
-        model: str = "sentiment",
-        version: str | None = None,
-        timeout: Timeout = TIMEOUT,
-        retries: int = RETRIES,
-        in_flight: int = IN_FLIGHT,
-        token: str | None = None,
-        token_file: Path | str | None = None,
-        management: str | None = None,
-    ) -> None:
-        super().__init__(
-            model=model,
-            version=version,
-            timeout=timeout,
-            retries=retries,
-            in_flight=in_flight,
-            token_file=token_file,
-            management=management,
-        )
-        self._path = model_path("predictions", model, version)
-        self._transport = AsyncTransport(
-            base_address(address, 8080),
-            kind="inference",
-            timeout=timeout,
-            retries=retries,
-            repeated=("POST",),
-            token=token,
-            token_file=token_file,
-        )
+    _transport_type = AsyncTransport
 
     async def predict(self, text: str) -> Prediction:
         """Score one text; raises SentimentError."""
@@ -112,13 +75,6 @@ class AsyncSentimentClient(Asker):
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-
-    async def _close(self) -> None:
-        await super()._close()
-        await self._transport.close()
-
-    async def _send(self, body: bytes) -> Any:
-        return await self._transport.send(Request("POST", self._path, body=body))
 
 
 async def _async(chunks: Iterable[Chunk]) -> AsyncGenerator[Chunk, None]:

@@ -13,7 +13,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError
 
 from sentiment_client.address import is_loopback
-from sentiment_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer, from_answer
+from sentiment_client.errors import (
+    ConnectionFailed,
+    TimedOut,
+    UnexpectedAnswer,
+    from_answer,
+    from_entry,
+)
 from sentiment_client.retries import Pause, Retries
 from sentiment_client.tasks import pause
 from sentiment_client.tokens import Token, token_source
@@ -65,21 +71,22 @@ class Transport(ABC):
 
     async def send(self, request: Request) -> Any:
         """Send one request and return the JSON of its answer, or raise a SentimentError."""
-        status, content = await self._retries.of(
-            partial(self._answered, request), safe=request.method in self._repeated
-        )
+        safe = request.method in self._repeated
+        return await self._retries.of(partial(self._answer, request), safe=safe)
+
+    async def _answer(self, request: Request, token: Token | None) -> Any:
+        status, content = await self._try(request, token)
+        if status >= 400:
+            raise from_answer(status, content)
         try:
-            return json.loads(content)
+            answer = json.loads(content)
         except ValueError:
             raise UnexpectedAnswer(
                 f"{self.address} did not answer with JSON: is it the right address?", status
             ) from None
-
-    async def _answered(self, request: Request, token: Token | None) -> tuple[int, bytes]:
-        status, content = await self._try(request, token)
-        if status >= 400:
-            raise from_answer(status, content)
-        return status, content
+        if isinstance(answer, dict) and "error_type" in answer:  # gRPC has no place for a status
+            raise from_entry(str(answer["error_type"]), str(answer.get("error")))
+        return answer
 
     def _timed_out(self, *, sent: bool) -> TimedOut:
         return TimedOut(f"{self.address} did not answer in time.", sent=sent)

@@ -115,6 +115,26 @@ def test_no_server_at_all() -> None:
             client.predict("good")
 
 
+def test_what_never_reached_the_server_can_always_be_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses = []
+
+    def pause_after(tries: int) -> float:
+        pauses.append(tries)
+        return 0.0
+
+    monkeypatch.setattr(retries, "pause_after", pause_after)
+    with ManagementClient(f"127.0.0.1:{free_port()}") as management:
+        with pytest.raises(ConnectionFailed):
+            management.unregister("sentiment")
+    assert len(pauses) == retries.RETRIES
+    with scripted("reset") as server, ManagementClient(server.address) as management:
+        with pytest.raises(ConnectionFailed):
+            management.unregister("sentiment")
+        assert len(server.requests) == 1
+
+
 def test_registering_is_not_repeated() -> None:
     with scripted((200, b'{"models": []}'), (503, b"{}")) as server:
         with ManagementClient(server.address) as management, pytest.raises(Overloaded):
@@ -293,10 +313,10 @@ def test_late_texts_are_sent_again_after_a_pause(monkeypatch: pytest.MonkeyPatch
 def test_a_closed_stream_sends_no_late_texts_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "BACKOFF", 0.3)
 
-    def first_or_late(body: bytes) -> Answer:  # whichever of the two requests comes before
+    def answer(body: bytes) -> Answer:
         return answers(*[ANSWER if b"first" in body else LATE] * 32)
 
-    with scripted(first_or_late) as server:
+    with scripted(answer) as server:
         with SentimentClient(server.address, in_flight=2) as client:
             stream = client.predict_stream(["first"] * 32 + ["second"] * 32)
             next(stream)
