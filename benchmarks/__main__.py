@@ -16,10 +16,11 @@ from benchmarks import loads, machine, report, texts
 from benchmarks.closed_loop import check_wrk
 from benchmarks.process import ROOT
 from benchmarks.results import Results
-from benchmarks.run import ARCHIVE, Run
+from benchmarks.run import Run
 from benchmarks.servers import BY_NAME, SERVERS
 from scripts.failure import Failure
 
+ARCHIVE = ROOT / "model_store" / "sentiment.mar"
 BUNDLED = "written for this project"
 
 
@@ -30,8 +31,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         check_wrk()
-        if not ARCHIVE.exists():
-            raise Failure(f"{ARCHIVE} is missing: build it with 'make archive'.")
+        if not args.archive.exists():
+            raise Failure(f"{args.archive} is missing: build it with 'make archive'.")
         corpora = texts.read(args.texts)
         results = Results.read(args.results) if args.resume else plan(args, corpora)
         if set(corpora) != {load.corpus for load in results.loads}:
@@ -39,7 +40,8 @@ def main() -> int:
         # What failed may have been the interruption.
         results.broken.clear()
         results.write(args.results)
-        Run(results, corpora, args.results, warm_seconds=1 if args.quick else 4).go()
+        warm_seconds = 1 if args.quick else 4
+        Run(results, corpora, args.results, args.archive, warm_seconds).go()
         print(f"Wrote {report.write(results, args.output)}")
     except Failure as failure:
         print(*filter(None, (failure.log, failure)), sep="\n", file=sys.stderr)
@@ -59,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, help="of a closed loop; an open one takes twice it")
     parser.add_argument("--texts", default="", help="files with one text a line")
     parser.add_argument("--resume", action="store_true", help="go on with what was interrupted")
+    parser.add_argument("--archive", type=Path, default=ARCHIVE)
     parser.add_argument("--results", type=Path, default=report.RESULTS)
     parser.add_argument("--output", type=Path, default=report.OUTPUT)
     args = parser.parse_args()

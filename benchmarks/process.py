@@ -16,14 +16,14 @@ class Process:
     """`folder` is its working folder, and holds its log."""
 
     def __init__(
-        self, module: str, folder: Path, archive: Path | None = None, port: int = 0
+        self, module: str, folder: Path, archive: Path, unpacked: Path | None, port: int = 0
     ) -> None:
-        """Start it; with `archive`, unpacked, the code of this project's service is on its path."""
+        """Start it. `archive` is ours; where it is `unpacked`, its code is on the path."""
         self.log = folder / "log.txt"
-        path = [str(ROOT), *([str(archive)] if archive else [])]
+        path = [str(ROOT), *([str(unpacked)] if unpacked else [])]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path),
-            "ARCHIVE": str(archive),
+            "ARCHIVE": str(unpacked or archive),
             "PORT": str(port),
             "HF_HUB_OFFLINE": "1",
         }

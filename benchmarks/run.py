@@ -23,7 +23,6 @@ from benchmarks.servers import BY_NAME, LIMIT, Server
 from benchmarks.subjects import Loop, Subject, Web, same_for_the_loop
 from scripts.failure import Failure
 
-ARCHIVE = ROOT / "model_store" / "sentiment.mar"
 # Of these many texts, those are asked on which the reference is sure.
 CANDIDATES = 24
 
@@ -32,11 +31,17 @@ class Run:
     """Measures what `results` says and does not have yet, and keeps it at `path`."""
 
     def __init__(
-        self, results: Results, corpora: Mapping[str, Sequence[str]], path: Path, warm_seconds: int
+        self,
+        results: Results,
+        corpora: Mapping[str, Sequence[str]],
+        path: Path,
+        archive: Path,
+        warm_seconds: int,
     ) -> None:
         self._results = results
         self._corpora = corpora
         self._path = path
+        self._archive = archive
         self._warm_seconds = warm_seconds
 
     def go(self) -> None:
@@ -45,9 +50,9 @@ class Run:
         cells = len(results.loads) * len(results.servers) * results.rounds
         with tempfile.TemporaryDirectory(prefix="bench-") as temp:
             folder = Path(temp)
-            self._archive = folder / "archive"
-            with zipfile.ZipFile(ARCHIVE) as content:
-                content.extractall(self._archive)
+            self._unpacked = folder / "archive"
+            with zipfile.ZipFile(self._archive) as content:
+                content.extractall(self._unpacked)
             self._expected = self._reference()
             bar: tqdm[Any]
             with tqdm(total=cells, unit="load", initial=len(results.measurements)) as bar:
@@ -104,7 +109,7 @@ class Run:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         kind = Loop if server.name == LIMIT else Web
-        subject = kind(server, folder, self._archive)
+        subject = kind(server, folder, self._archive, self._unpacked)
         try:
             labels = sorted(set(self._labels))
             guard.check(subject.labels(list(self._expected), labels), list(self._expected.values()))

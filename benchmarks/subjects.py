@@ -48,14 +48,16 @@ class Subject(Protocol):
 class Web:
     """A server of ours or of others."""
 
-    def __init__(self, server: Server, folder: Path, archive: Path) -> None:
+    def __init__(self, server: Server, folder: Path, archive: Path, unpacked: Path) -> None:
         self._server = server
         self._folder = folder
         (port,) = free_ports(1)
         self._base = f"http://127.0.0.1:{port}"
         # Texts a second, by corpus, as of late.
         self._speeds: dict[str, float] = {}
-        self._process = Process(server.module, folder, archive if server.ours else None, port)
+        self._process = Process(
+            server.module, folder, archive, unpacked if server.ours else None, port
+        )
         try:
             self._wait()
         except BaseException:
@@ -173,9 +175,9 @@ class Web:
 class Loop:
     """The engine, called by nobody but its own process."""
 
-    def __init__(self, server: Server, folder: Path, archive: Path) -> None:
+    def __init__(self, server: Server, folder: Path, archive: Path, unpacked: Path) -> None:
         self._server = server
-        self._process = Process(server.module, folder, archive)
+        self._process = Process(server.module, folder, archive, unpacked)
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
         """What it says of them."""

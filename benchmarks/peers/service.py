@@ -20,7 +20,7 @@ def main() -> None:
     folder = Path.cwd()
     server = Server(
         configure(folder / "config.properties", int(os.environ["PORT"])),
-        model_store=ROOT / "model_store",
+        model_store=Path(os.environ["ARCHIVE"]).parent,
         log_config=ROOT / "log4j2.xml",
         home=folder,
         run=folder,
