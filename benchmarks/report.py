@@ -35,8 +35,8 @@ NOTES = """\
   every higher rate.
 - Before it is measured, a server has to give the labels that the fp32 model gives.
 - No text is sent twice within 2,048; where there are fewer, the repeated ones are numbered.
-- Left out: BentoML. Its release 1.4.40 asks for a certifi (>=2026.10.19) that does not go with
-  this project's pinned packages. Ray Serve stands in its place.
+- Left out: BentoML. Its release 1.4.40 asks for a certifi (2026.10.19 or newer) that did not exist
+  when this was written. Ray Serve stands in its place.
 """
 
 

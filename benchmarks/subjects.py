@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -65,8 +66,13 @@ class Web:
             raise
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        """All texts in one request, and the same once more with one text a request."""
-        singly = [found for text in texts for found in self._ask([text], labels)]
+        """All texts in one request, and all once more at the same moment, each in its own.
+
+        Those may share a batch: each has to get its own answer, and none of another's.
+        """
+        with ThreadPoolExecutor(len(texts)) as pool:
+            answers = pool.map(lambda text: self._ask([text], labels), texts)
+            singly = [found for answer in answers for found in answer]
         together = self._ask(texts, labels)
         if singly != together:
             raise Failure(f"one by one it gives {singly}, together {together}")
