@@ -59,7 +59,7 @@ def _figure(
     figure, grid = pyplot.subplots(
         rows,
         columns,
-        figsize=(4.2 * columns + 1, 3.6 * rows + 0.9),
+        figsize=(max(4.2 * columns, 8.4), 3.6 * rows + 0.9),
         squeeze=False,
         sharey=True,
         layout="constrained",

@@ -35,8 +35,9 @@ NOTES = """\
   every higher rate.
 - Before it is measured, a server has to give the labels that the fp32 model gives.
 - No text is sent twice within 2,048; where there are fewer, the repeated ones are numbered.
-- Left out: BentoML. Its release 1.4.40 asks for a certifi (2026.10.19 or newer) that did not exist
-  when this was written. Ray Serve stands in its place.
+- Left out: BentoML. When this was written, its release 1.4.40 asked for a certifi that did not exist
+  (2026.10.19 or newer), and 1.4.38 for OpenTelemetry packages that do not go with those pinned
+  here. Ray Serve stands in its place.
 """
 
 
@@ -68,6 +69,7 @@ def markdown(results: Results) -> str:
     return "\n".join(
         [
             *_head(results),
+            *_glance(results),
             *_closed(results),
             *_open(results),
             "## Notes\n",
@@ -104,6 +106,32 @@ def _head(results: Results) -> Iterator[str]:
         )
     yield "\n![Throughput against concurrency](throughput.png)"
     yield "![Latency against rate](latency.png)\n"
+
+
+def _glance(results: Results) -> Iterator[str]:
+    """The first corpus with one text a request: a column for each number of connections."""
+    closed = [load for load in results.loads if load.connections]
+    loads = [
+        load for load in closed if (load.corpus, load.texts) == (closed[0].corpus, closed[0].texts)
+    ]
+    if not loads:
+        return
+    yield "## At a glance\n"
+    yield f"Texts/s of {loads[0].corpus} by the number of connections, one text a request; in"
+    yield "brackets as a ratio to 1a and to 9.\n"
+    yield "| | server | " + " | ".join(str(load.connections) for load in loads) + " |"
+    yield "|---|---|" + "--:|" * len(loads)
+    for name in results.servers:
+        cells = [
+            f"{_number(found.texts_per_second)} "
+            f"({_ratios(results, load, found, 'texts_per_second').replace(' | ', ', ')})"
+            if (found := figures(results.of(name, load)))
+            else ""
+            for load in loads
+        ]
+        if any(cells):
+            yield f"| {BY_NAME[name].number} | {_name(name)} | {' | '.join(cells)} |"
+    yield ""
 
 
 def _closed(results: Results) -> Iterator[str]:
@@ -157,8 +185,12 @@ def _rows(results: Results, load: Load) -> Iterator[tuple[str, Figures]]:
 def _title(name: str, found: Figures) -> str:
     server = BY_NAME[name]
     errors = f" (**{found.errors} errors**)" if found.errors else ""
-    title = f"**{server.title}**" if name == "service" else server.title
-    return f"| {server.number} | {title}{errors} |"
+    return f"| {server.number} | {_name(name)}{errors} |"
+
+
+def _name(name: str) -> str:
+    title = BY_NAME[name].title
+    return f"**{title}**" if name == "service" else title
 
 
 def _latencies(results: Results, load: Load, found: Figures) -> str:
