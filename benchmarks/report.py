@@ -35,9 +35,9 @@ NOTES = """\
   every higher rate.
 - Before it is measured, a server has to give the labels that the fp32 model gives.
 - No text is sent twice within 2,048; where there are fewer, the repeated ones are numbered.
-- Left out: BentoML. When this was written, its release 1.4.40 asked for a certifi that did not exist
-  (2026.10.19 or newer), and 1.4.38 for OpenTelemetry packages that do not go with those pinned
-  here. Ray Serve stands in its place.
+- Left out: BentoML. When this was written, its release 1.4.40 asked for a certifi that did not
+  exist (2026.10.19 or newer), and 1.4.38 for OpenTelemetry packages that do not go with those
+  pinned here. Ray Serve stands in its place.
 """
 
 

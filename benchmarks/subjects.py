@@ -157,10 +157,13 @@ class Web:
         )
 
     def _ask(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        status, answer = self._post(texts, 30)
-        if status != 200:
-            raise Failure(f"it answers {status}", self._process.last_lines())
-        return list(labels_in(json.loads(answer), labels))
+        try:
+            status, answer = self._post(texts, 30)
+            if status != 200:
+                raise Failure(f"it answers {status}", self._process.last_lines())
+            return list(labels_in(json.loads(answer), labels))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Failure(f"it gives no answer: {error}", self._process.last_lines()) from None
 
     def _post(self, texts: Sequence[str], timeout: float) -> tuple[int, bytes]:
         (body,) = bodies(texts, len(texts))
