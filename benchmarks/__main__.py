@@ -70,7 +70,7 @@ def arguments() -> argparse.Namespace:
     if unknown := sorted(set(args.servers) - set(BY_NAME)):
         parser.error(f"there is no server named {unknown[0]!r}: {', '.join(BY_NAME)}")
     args.rounds = args.rounds or (1 if args.quick else 3)
-    args.seconds = args.seconds or (2 if args.quick else 5)
+    args.seconds = args.seconds or (1 if args.quick else 5)
     return args
 
 

@@ -64,5 +64,5 @@ def quick(corpora: Sequence[str], seconds: int) -> list[Load]:
         *(Load(first, 1, connections=c, seconds=seconds) for c in (1, 8, 64)),
         Load(first, MANY, connections=1, seconds=seconds),
         *(Load(corpus, 1, connections=1, seconds=seconds) for corpus in others),
-        *(Load(first, rate=rate, seconds=seconds) for rate in (25, 100)),
+        *(Load(first, rate=rate, seconds=2 * seconds) for rate in (25, 100)),
     ]

@@ -9,7 +9,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 # TorchServe, Ray: some take their time to end what they have started.
-STOP_SECONDS = 30.0
+STOP_SECONDS = 20.0
 
 
 class Process:

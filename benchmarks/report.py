@@ -19,6 +19,9 @@ from scripts.failure import Failure
 RESULTS = ROOT / ".run" / "benchmark" / "results.json"
 OUTPUT = ROOT / "benchmarks"
 
+# Per cent of the cores that may be in use when none of the servers runs.
+QUIET = 10.0
+
 NOTES = """\
 - All servers run on the same machine as the load, one at a time. wrk has one thread, which takes
   its share of the cores: 9 has all of them to itself.
@@ -88,6 +91,9 @@ def _head(results: Results) -> Iterator[str]:
     yield "engine alone. Of texts/s more is better, of milliseconds less.\n"
     if about["quick"]:
         yield "**The quick form: it shows the order of the servers, not their exact distances.**\n"
+    if results.busiest > QUIET:
+        yield f"**Other programs used up to {results.busiest:.0f} % of the cores between the"
+        yield "measurements: measure again on a quiet machine.**\n"
     yield "| machine | |"
     yield "|---|---|"
     yield f"| CPU | {machine['cpu']} |"
@@ -95,6 +101,7 @@ def _head(results: Results) -> Iterator[str]:
     yield f"| memory | {machine['memory']} |"
     yield f"| system | {machine['system']} |"
     yield f"| load average before | {machine['load']:.2f} |"
+    yield f"| used by other programs, at most | {results.busiest:.0f} % of the cores |"
     for name, version in machine["versions"].items():
         yield f"| {name} | {version} |"
     yield "\n| texts | source | number | mean tokens | median tokens |"

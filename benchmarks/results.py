@@ -32,7 +32,11 @@ class Measurement:
 
 @dataclass
 class Results:
-    """`about` describes the run, `broken` says why a server was not measured."""
+    """`about` describes the run, `broken` says why a server was not measured.
+
+    `busiest` is the largest share of the cores, in per cent, that was in use before a server was
+    started, when nothing of ours ran.
+    """
 
     about: dict[str, Any]
     loads: list[Load]
@@ -40,6 +44,7 @@ class Results:
     rounds: int
     broken: dict[str, str] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
+    busiest: float = 0.0
 
     def has(self, server: str, load: Load, number: int) -> bool:
         """Whether this was measured already."""

@@ -314,6 +314,12 @@ def test_errors_and_broken_servers_are_told(results: Results) -> None:
     assert "Ray Serve: labels were wrong" in said
 
 
+def test_a_machine_that_was_not_quiet_is_told(results: Results) -> None:
+    assert "quiet machine" not in report.markdown(results)
+    results.busiest = 55.0
+    assert "used up to 55 % of the cores" in report.markdown(results)
+
+
 def test_results_survive_an_interruption(results: Results, tmp_path: Path) -> None:
     path = tmp_path / "run" / "results.json"
     results.add([measured("mosec", CLOSED, 2, 90, 9)], path)
