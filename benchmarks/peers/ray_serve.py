@@ -1,8 +1,8 @@
 """6. Ray Serve with its own batching."""
 
-import atexit
 import os
-import shutil
+import signal
+import sys
 import tempfile
 import threading
 from typing import Any
@@ -36,21 +36,29 @@ class Sentiment:
 
 def main() -> None:
     """Start Ray and the deployment, and wait to be ended."""
-    # Short, since the paths of sockets are; and nothing is reported to anyone.
-    temp = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    atexit.register(shutil.rmtree, temp, ignore_errors=True)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(
-        num_cpus=CORES,
-        include_dashboard=False,
-        object_store_memory=200_000_000,
-        _temp_dir=temp,
-        _node_ip_address="127.0.0.1",
-    )
-    serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PORT"])})
-    deployment: Any = Sentiment  # what the decorator made of it
-    serve.run(deployment.bind(), route_prefix="/predict")
-    threading.Event().wait()
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anyone
+    # Short, since the paths of sockets are.
+    with tempfile.TemporaryDirectory(
+        prefix="ray-",
+        dir="/tmp",
+        ignore_cleanup_errors=True,
+    ) as temp:
+        ray.init(
+            num_cpus=CORES,
+            include_dashboard=False,
+            object_store_memory=200_000_000,
+            _temp_dir=temp,
+            _node_ip_address="127.0.0.1",
+        )
+        # After Ray has set its own, which would leave what it wrote behind.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PORT"])})
+        deployment: Any = Sentiment  # what the decorator made of it
+        serve.run(deployment.bind(), route_prefix="/predict")
+        try:
+            threading.Event().wait()
+        finally:
+            ray.shutdown()
 
 
 if __name__ == "__main__":
