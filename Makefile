@@ -25,7 +25,7 @@ archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
 	@$(VENV)/python -m pytest
 
-check: .venv/.serve .venv/.check  ## Lint, formatting and types
+check: .venv/.serve .venv/.test .venv/.check  ## Lint, formatting and types
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy

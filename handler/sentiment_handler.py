@@ -9,6 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ Row = Mapping[str, bytes]
 # What to score, a document that is ready, or what is wrong.
 Decoded = tuple[Dialect, Request] | Response | RequestError
 NOTHING = Request([])
+FRONT_END = ("url_path", "explain")
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +50,12 @@ class SentimentHandler:
             threads=settings.threads,
             gpu=properties.get("gpu_id"),
         )
-        version = context.manifest["model"]["modelVersion"]
-        self.service = Service(context.model_name, version, self.classifier.labels, settings)
+        self.service = Service(
+            context.model_name,
+            context.manifest["model"]["modelVersion"],
+            self.classifier.labels,
+            replace(settings, max_tokens=self.classifier.max_tokens),
+        )
         self.documents = Documents(self.service)
         self.classifier.warm_up()
 
@@ -166,7 +172,10 @@ class SentimentHandler:
 def _headers(context: Any, i: int) -> dict[str, str]:
     """Request i's headers under lower-case names; TorchServe mixes in a form's part types."""
     headers = context.get_all_request_header(i)
-    return {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
+    strings = {name: value for name, value in headers.items() if isinstance(value, str)}
+    # TorchServe's own stand as they are: a client's URL_PATH is none of them.
+    others = {name.lower(): value for name, value in strings.items() if name not in FRONT_END}
+    return others | {name: strings[name] for name in FRONT_END if name in strings}
 
 
 def _defect(error: Exception, context: Any, i: int) -> Backend:

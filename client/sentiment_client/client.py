@@ -6,7 +6,7 @@ from typing import Any
 from sentiment_client.address import base_address, model_path
 from sentiment_client.predictor import IN_FLIGHT, TIMEOUT, Predictor
 from sentiment_client.retries import RETRIES
-from sentiment_client.transport import Timeout, Transport
+from sentiment_client.transport import BlockingTransport, Request, Timeout
 
 
 class SentimentClient(Predictor):
@@ -16,10 +16,10 @@ class SentimentClient(Predictor):
             print(client.predict("A gripping, beautifully shot film.").label)
 
     `timeout` is in seconds, or (to connect, to be answered), and holds for each try. Resets,
-    refused connections, time-outs and 500, 503 and 507 are tried again `retries` times with
-    growing pauses: a prediction can always be repeated. A list of texts is sent in requests of
-    which `in_flight` are on their way at the same time. `token` is sent as it is;
-    `token_file` is TorchServe's key_file.json, read for every request, as tokens are rotated.
+    refused connections, time-outs, a full queue and a worker that died are tried again `retries`
+    times with growing pauses: a prediction can always be repeated. A list of texts is sent in
+    requests of which `in_flight` are on their way at the same time. `token` is sent as it is;
+    `token_file` is TorchServe's key_file.json, read for every try, as tokens are rotated.
     With a `management` address, a refusal for want of workers is told from a full queue:
     Unhealthy instead of Overloaded. One client may be used by many threads.
     """
@@ -47,20 +47,19 @@ class SentimentClient(Predictor):
             management=management,
         )
         self._path = model_path("predictions", model, version)
-        self._transport = Transport(
+        self._transport = BlockingTransport(
             base_address(address, 8080),
             kind="inference",
             timeout=timeout,
             retries=retries,
-            retried=("POST",),
+            repeated=("POST",),
             token=token,
             token_file=token_file,
         )
 
-    def close(self) -> None:
-        """Close the pooled connections."""
-        super().close()
-        self._transport.close()
+    async def _close(self) -> None:
+        await super()._close()
+        await self._transport.close()
 
-    def _send(self, body: bytes) -> Any:
-        return self._transport.send("POST", self._path, body=body)
+    async def _send(self, body: bytes) -> Any:
+        return await self._transport.send(Request("POST", self._path, body=body))

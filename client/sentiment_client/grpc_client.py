@@ -1,6 +1,7 @@
 """Ask the inference API over gRPC: the same questions and answers, on TorchServe's port 7070."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sentiment_client.errors import (
     TOO_MANY_BYTES,
     BackendFailed,
     ConnectionFailed,
+    Malformed,
     NotFound,
     Overloaded,
     SentimentError,
@@ -22,9 +24,11 @@ from sentiment_client.errors import (
 )
 from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 from sentiment_client.predictor import IN_FLIGHT, TIMEOUT, Predictor
-from sentiment_client.retries import RETRIED_STATUSES, RETRIES, TIMEOUT_RETRIES, pause_after
-from sentiment_client.task import pause
-from sentiment_client.tokens import token_from
+from sentiment_client.retries import RETRIES, Retries
+from sentiment_client.tokens import Token, token_source
+
+# As in REST's 500 and 507.
+_WORKER_DIED = (grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 class GrpcSentimentClient(Predictor):
@@ -60,7 +64,10 @@ class GrpcSentimentClient(Predictor):
             management=management,
         )
         self._timeout = timeout
-        self._token = token_from(token, token_file, "inference")
+        self._model, self._version = model, version or ""
+        source = token_source(token, token_file, "inference")
+        self._tries = Retries(retries, source, self.rest.pause)
+        self._closed = False
         self._address, secure = grpc_target(address, 7070)
         options = (
             # A proxy that the environment names is not meant for this machine's own servers.
@@ -81,31 +88,23 @@ class GrpcSentimentClient(Predictor):
             response_deserializer=PredictionResponse.FromString,
         )
 
-    def close(self) -> None:
-        """Close the channel."""
-        super().close()
+    async def _close(self) -> None:
+        self._closed = True
+        await super()._close()
         self._channel.close()
 
-    def _send(self, body: bytes) -> Any:
+    async def _send(self, body: bytes) -> Any:
         # Not gRPC's own retries: they go by status alone, and TorchServe has one, INTERNAL, for
         # an unknown model and for a worker that is away, and none for a batch that was too late.
-        tries = timeouts = 0
-        while True:
-            try:
-                return self._try(body)
-            except SentimentError as error:
-                tries += 1
-                timeouts += isinstance(error, TimedOut)
-                passes = isinstance(error, ConnectionFailed) or error.status in RETRIED_STATUSES
-                if not passes or tries > self._retries or timeouts > TIMEOUT_RETRIES:
-                    raise
-            pause(pause_after(tries))
+        return await self._tries.of(partial(self._try, body))
 
-    def _try(self, body: bytes) -> Any:
+    async def _try(self, body: bytes, token: Token | None) -> Any:
+        if self._closed:
+            raise RuntimeError("The client is closed.")
         request = PredictionsRequest(
-            model_name=self._model, model_version=self._version or "", input={"data": body}
+            model_name=self._model, model_version=self._version, input={"data": body}
         )
-        metadata = (("authorization", self._token.header()),) if self._token else ()
+        metadata = (("authorization", token.header),) if token else ()
         try:
             response = self._predictions(request, timeout=self._timeout, metadata=metadata)
         except grpc.RpcError as error:
@@ -121,14 +120,14 @@ class GrpcSentimentClient(Predictor):
             raise from_entry(str(answer["error_type"]), str(answer.get("error")))
         return answer
 
-    def _translated(self, error: Any) -> SentimentError:
+    def _translated(self, error: Any) -> SentimentError | RuntimeError:
         """The error that a gRPC status stands for, as TorchServe uses them."""
         code, details = error.code(), error.details() or "The server gave no reason."
-        reason = details.partition("\n")[0]  # an exception of Java follows
+        reason, _, java = details.partition("\n")  # TorchServe ends with the name of an exception
         match code:
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 return TimedOut(f"{self._address} did not answer in time.")
-            case grpc.StatusCode.UNAVAILABLE:
+            case grpc.StatusCode.UNAVAILABLE if not java:
                 return ConnectionFailed(
                     f"{self._address} cannot be reached: is the server up? ({code.name})"
                 )
@@ -136,11 +135,19 @@ class GrpcSentimentClient(Predictor):
                 return Unauthorized(reason, 400)
             case grpc.StatusCode.UNIMPLEMENTED:
                 return UnexpectedAnswer(f"{self._address} is no TorchServe: check the address.")
+            case grpc.StatusCode.CANCELLED if self._closed:
+                return RuntimeError("The client is closed.")
             case grpc.StatusCode.CANCELLED:  # by the server, as it reads no further
                 return TooLarge(TOO_MANY_BYTES, 413)
-            case grpc.StatusCode.INTERNAL if "NotFoundException" in details:
+            case grpc.StatusCode.INVALID_ARGUMENT:
+                return Malformed(reason, 400)
+            case grpc.StatusCode.INTERNAL if "NotFoundException" in java:
                 return NotFound(reason, 404)
             case grpc.StatusCode.INTERNAL if "no worker" in reason:
                 return Overloaded(reason, 503)
+            case grpc.StatusCode.UNAVAILABLE:
+                return Overloaded(reason, 503)
             case _:
-                return BackendFailed(reason, 500)
+                failure = BackendFailed(reason, 500)
+                failure.passes = code in _WORKER_DIED
+                return failure

@@ -40,6 +40,7 @@ class Dialect:
     bad: Any
     status: int
     says: str
+    many: bool = True
 
 
 NATIVE, TEI, SAGEMAKER = "/predictions/sentiment", "/sentiment/predict", "/invocations"
@@ -52,6 +53,7 @@ DIALECTS = {
         {"text": 3},
         422,
         "Expected a string",
+        many=False,
     ),
     "many texts": Dialect(
         NATIVE,
@@ -153,7 +155,7 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
     assert set(map(id, bad)) == set(map(id, DIALECTS.values()))
 
     before = counters()
-    holding = held_up(url, client)
+    holding = held_up(url)
     answers = together(calls)
     holding.join()
 
@@ -169,6 +171,5 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
             assert dialect.says in answer["error"]
         else:
             assert status == 200, answer
-            labels = dialect.labels(answer)
-            assert labels == [alone[text] for text in asked][: len(labels)]
-            assert labels
+            right = [alone[text] for text in asked]
+            assert dialect.labels(answer) == (right if dialect.many else right[:1])
