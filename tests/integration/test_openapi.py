@@ -16,7 +16,7 @@ from tests.integration.load import Counters, counted
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "docs" / "openapi.json"
 # For each of the operations, beside the cases that cover its schema.
-EXAMPLES = 800
+EXAMPLES = 1_000
 
 
 def test_the_served_document_is_the_committed_one(url: str) -> None:
