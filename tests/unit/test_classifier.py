@@ -82,10 +82,43 @@ def test_padding_stays_within_the_budget(
         return logits(ids)
 
     monkeypatch.setattr(classifier._engine, "logits", watched)
-    classifier.classify(TEXTS * 20)
-    assert sum(texts for texts, _ in sizes) == len(TEXTS) * 20
+    texts = [f"{number} {text}" for number in range(20) for text in TEXTS]
+    classifier.classify(texts)
+    assert sum(texts for texts, _ in sizes) == len(texts)
     assert all(texts == 1 or texts * width <= 256 for texts, width in sizes)
-    assert len(sizes) < len(TEXTS) * 20
+    assert len(sizes) < len(texts)
+
+
+def test_identical_texts_are_scored_once(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = classifier.classify(TEXTS)
+    scored: list[int] = []
+    logits = classifier._engine.logits
+
+    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
+        scored.append(len(ids))
+        return logits(ids)
+
+    monkeypatch.setattr(classifier._engine, "logits", watched)
+    together = classifier.tokenizer([text for text in TEXTS for _ in range(3)])
+    results = classifier.score(together, sizes=[1, 64, 64] * len(TEXTS))
+    assert sum(scored) == len(TEXTS)
+    for i, alone in enumerate(good(expected)):
+        for got in good(results[3 * i : 3 * i + 3]):
+            assert (got.label, got.tokens, got.truncated) == (
+                alone.label,
+                alone.tokens,
+                alone.truncated,
+            )
+            assert got.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_each_of_identical_texts_has_the_function_it_asked_for(classifier: Classifier) -> None:
+    tokens = classifier.tokenizer(["Dull."] * 2)
+    shares, logits = good(classifier.score(tokens, functions=[None, "none"]))
+    assert math.fsum(shares.scores.values()) == pytest.approx(1, abs=1e-5)
+    assert math.fsum(logits.scores.values()) != pytest.approx(1, abs=1e-2)
 
 
 def test_a_batch_that_takes_too_long_is_cut_short(classifier: Classifier) -> None:

@@ -1,0 +1,61 @@
+"""Which engine serves a checkpoint: what the settings ask for, or the best there is."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+
+from sentiment.checkpoint import Checkpoint
+from sentiment.engine import Engine
+from sentiment.onnx_engine import OnnxEngine
+from sentiment.openvino_engine import OpenvinoEngine, has_bf16
+from sentiment.torch_engine import TorchEngine
+
+EngineName = Literal["auto", "bf16", "int8", "fp32", "torch"]
+NAMES: tuple[str, ...] = get_args(EngineName)
+
+# What each engine that runs the exported model reads.
+FILES: Mapping[str, str] = {
+    "bf16": "model.onnx",
+    "int8": "model.int8.onnx",
+    "fp32": "model.onnx",
+}
+# Beside them: the engines that agreed with the torch engine when the archive was built, and how
+# well. `scripts/export.py` writes it.
+MEASURED = "engines.json"
+
+
+def best(model_dir: Path, gpu: int | None) -> str:
+    """The fastest engine that this machine has and that the archive's build has measured."""
+    if gpu is not None:
+        return "torch"
+    measured = _measured(model_dir)
+    if "bf16" in measured and has_bf16():
+        return "bf16"
+    return next((name for name in ("int8", "fp32") if name in measured), "torch")
+
+
+def load(name: str, model_dir: Path, threads: int, gpu: int | None = None) -> Engine:
+    """Load the engine of that name, `best` for "auto"; raises ValueError where it is not there."""
+    gpu = gpu if torch.cuda.is_available() else None
+    threads = min(threads, len(os.sched_getaffinity(0)))
+    pad = Checkpoint.read(model_dir).pad
+    if name == "auto":
+        name = best(model_dir, gpu)
+    if name == "torch":
+        return TorchEngine(model_dir, pad, threads, gpu)
+    path = model_dir / FILES[name]
+    if not path.exists():
+        raise ValueError(
+            f"model-config.yaml: the archive holds no model for handler.engine {name!r}: "
+            "'auto' takes the best that it has."
+        )
+    return (OpenvinoEngine if name == "bf16" else OnnxEngine)(path, pad, threads)
+
+
+def _measured(model_dir: Path) -> dict[str, Any]:
+    path = model_dir / MEASURED
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

@@ -1,0 +1,32 @@
+"""ONNX Runtime on a CPU: the exported model in int8 or fp32."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.engine import Ids, padded
+
+
+class OnnxEngine:
+    """Runs one `.onnx` file with inputs `input_ids` and `attention_mask`, and output `logits`."""
+
+    def __init__(self, path: Path, pad: int, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # A thread that waits for work must not take a core from the other workers, or from Java.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Without VNNI, products of u8 and s8 would overflow 16 bits: keep them exact there, too.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self._pad = pad
+
+    def logits(self, ids: Ids) -> NDArray[np.float32]:
+        """See `Engine.logits`."""
+        (logits,) = self._session.run(["logits"], padded(ids, self._pad))
+        return np.asarray(logits, np.float32)

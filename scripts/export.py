@@ -1,0 +1,204 @@
+"""Export a checkpoint for the engines that are faster than torch, and measure each of them.
+
+    python -m scripts.export FOLDER
+
+FOLDER holds what `save_pretrained` wrote. Beside it come `model.onnx`, `model.int8.onnx`, and
+`engines.json` with the engines that agree with torch on the bundled corpus; an int8 that does not
+is taken away again. Run by `archive.py` in a process of its own, since an exporter may do anything,
+up to ending its process, to an architecture that it was not made for; its exit code is then not 0
+and its last line the reason.
+"""
+
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from scripts.agreement import CORPUS, Agreement
+from sentiment import engines
+from sentiment.checkpoint import Checkpoint
+from sentiment.classifier import Classifier
+from sentiment.engine import Engine, Ids
+from sentiment.openvino_engine import has_bf16
+from sentiment.scores import function_for
+
+FP32, INT8 = engines.FILES["fp32"], engines.FILES["int8"]
+# The first that has attention as one operator, which both runtimes have a kernel for.
+OPSET = 23
+# Weights worth storing in fewer bytes.
+LARGE = 1_000
+# fp32 in another runtime differs by the order of its sums alone.
+TOLERANCE = 1e-3
+
+
+def main() -> None:
+    """Export, quantise, measure."""
+    folder = Path(sys.argv[1])
+    export(folder)
+    quantise(folder)
+    # Both were made of fp32 weights; where the checkpoint's are fp16, so can these be.
+    for name in (FP32, INT8):
+        halve(folder / name)
+    measured = measure(folder)
+    (folder / engines.MEASURED).write_text(
+        json.dumps({name: agreement.record() for name, agreement in measured.items()}, indent=2),
+        encoding="utf-8",
+    )
+
+
+class Logits(torch.nn.Module):
+    """The classifier with its logits alone for output, since an output may be a cache or None."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Ids and mask [texts, tokens] -> logits [texts, labels]."""
+        logits: torch.Tensor = self.model(
+            input_ids=input_ids, attention_mask=attention_mask
+        ).logits
+        return logits
+
+
+def export(folder: Path) -> None:
+    """Write the model in fp32, for any number of texts and tokens."""
+    from transformers import AutoModelForSequenceClassification
+
+    model: Any = AutoModelForSequenceClassification.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
+    # Of more texts and tokens than one, which the exporter would take for constants; one is padded.
+    input_ids = torch.arange(33).reshape(3, 11)
+    attention_mask = torch.ones_like(input_ids)
+    attention_mask[1, 7:] = 0
+    any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    torch.onnx.export(
+        Logits(model.eval()),
+        (input_ids, attention_mask),
+        folder / FP32,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        dynamic_shapes=(any_size, any_size),
+        opset_version=OPSET,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def quantise(folder: Path) -> None:
+    """Write the model with int8 weights, a scale a column, and activations scaled as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        folder / FP32,
+        folder / INT8,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        # Of attention both factors are activations: they stay in fp32.
+        extra_options={"MatMulConstBOnly": True},
+    )
+
+
+def halve(path: Path) -> None:
+    """Store as fp16 the weights that lose nothing by it; they are cast back as they are used."""
+    model = onnx.load(path)
+    graph = model.graph
+    casts = []
+    for weight in graph.initializer:
+        if weight.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(weight)
+        if values.size < LARGE or not _fits_half(values):
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        readers = [(node, i) for node in graph.node for i, n in enumerate(node.input) if n == name]
+        if all(node.op_type == "Gather" and i == 0 for node, i in readers):
+            # An embedding: cast the rows that were looked up, not the table.
+            for node, _ in readers:
+                row = node.output[0]
+                node.input[0], node.output[0] = f"{name}.half", f"{row}.half"
+                casts.append((f"{row}.half", row))
+        else:
+            casts.append((f"{name}.half", name))
+    _insert(graph, casts)
+    onnx.save(model, path)
+
+
+def _fits_half(values: NDArray[np.float32]) -> bool:
+    with np.errstate(over="ignore"):
+        return bool((values.astype(np.float16).astype(np.float32) == values).all())
+
+
+def _insert(graph: Any, casts: list[tuple[str, str]]) -> None:
+    """Add casts to fp32, each right behind what it reads, as ONNX wants its nodes ordered."""
+    made = {output: i for i, node in enumerate(graph.node) for output in node.output}
+    nodes = [
+        (made.get(source, -1) + 0.5, helper.make_node("Cast", [source], [target], to=1))
+        for source, target in casts
+    ]
+    ordered = sorted([*enumerate(graph.node), *nodes], key=lambda placed: placed[0])
+    kept = [node for _, node in ordered]
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def measure(folder: Path) -> dict[str, Agreement]:
+    """The engines that agree with torch, best first; those that do not are said, and left out."""
+    checkpoint = Checkpoint.read(folder)
+    function = function_for(checkpoint.problem_type, len(checkpoint.labels))
+    threads = os.cpu_count() or 1
+    classifier = Classifier(folder, max_tokens=512, tokens_per_microbatch=1, threads=threads)
+    texts = CORPUS.read_text(encoding="utf-8").splitlines()
+    ids = [tokens.ids for tokens in classifier.tokenizer(texts)]
+    reference = _logits(engines.load("torch", folder, threads), ids)
+    measured = {}
+    for name in ("bf16", "int8", "fp32"):
+        if name == "bf16" and not has_bf16():
+            continue
+        logits = _logits(engines.load(name, folder, threads), ids)
+        agreement = Agreement.of(logits, reference, function)
+        exact = name != "fp32" or bool(np.abs(logits - reference).max() <= TOLERANCE)
+        good = agreement.good and exact
+        print(f"  {name}: {agreement}{'' if good else ': refused'}")
+        if good:
+            measured[name] = agreement
+    if "int8" not in measured:
+        (folder / INT8).unlink()
+    if not {"fp32"} & set(measured):
+        raise SystemExit("the exported model computes something else than the checkpoint")
+    return measured
+
+
+def _logits(engine: Engine, ids: Ids) -> NDArray[np.float32]:
+    """Logits in the order of `ids`, scored in batches of like length."""
+    order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+    logits = [engine.logits([ids[index] for index in part]) for part in _parts(order)]
+    together = np.concatenate(logits)
+    restored = np.empty_like(together)
+    restored[order] = together
+    return restored
+
+
+def _parts(order: list[int], size: int = 8) -> Iterator[list[int]]:
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    main()
