@@ -117,8 +117,7 @@ def export(folder: Path) -> None:
         [sys.executable, "-m", "scripts.export", folder],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT / "handler"), "HF_HUB_OFFLINE": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )

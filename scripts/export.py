@@ -27,10 +27,10 @@ from onnx import TensorProto, helper, numpy_helper
 from scripts.agreement import CORPUS, Agreement
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
-from sentiment.classifier import Classifier
 from sentiment.engine import Engine, Ids
 from sentiment.openvino_engine import has_bf16
 from sentiment.scores import function_for
+from sentiment.tokenizer import Tokenizer, longest_input
 
 FP32, INT8 = engines.FILES["fp32"], engines.FILES["int8"]
 # The first that has attention as one operator, which both runtimes have a kernel for.
@@ -65,9 +65,7 @@ class Logits(torch.nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Ids and mask [texts, tokens] -> logits [texts, labels]."""
-        logits: torch.Tensor = self.model(
-            input_ids=input_ids, attention_mask=attention_mask
-        ).logits
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
         return logits
 
 
@@ -161,15 +159,14 @@ def measure(folder: Path) -> dict[str, Agreement]:
     checkpoint = Checkpoint.read(folder)
     function = function_for(checkpoint.problem_type, len(checkpoint.labels))
     threads = os.cpu_count() or 1
-    classifier = Classifier(folder, max_tokens=512, tokens_per_microbatch=1, threads=threads)
-    texts = CORPUS.read_text(encoding="utf-8").splitlines()
-    ids = [tokens.ids for tokens in classifier.tokenizer(texts)]
-    reference = _logits(engines.load("torch", folder, threads), ids)
+    tokenizer = Tokenizer(folder, min(512, longest_input(folder, checkpoint.positions)))
+    ids = [tokens.ids for tokens in tokenizer(CORPUS.read_text(encoding="utf-8").splitlines())]
+    reference = _logits(engines.load("torch", folder, checkpoint.pad, threads), ids)
     measured = {}
     for name in ("bf16", "int8", "fp32"):
         if name == "bf16" and not has_bf16():
             continue
-        logits = _logits(engines.load(name, folder, threads), ids)
+        logits = _logits(engines.load(name, folder, checkpoint.pad, threads), ids)
         agreement = Agreement.of(logits, reference, function)
         exact = name != "fp32" or bool(np.abs(logits - reference).max() <= TOLERANCE)
         good = agreement.good and exact
@@ -178,7 +175,7 @@ def measure(folder: Path) -> dict[str, Agreement]:
             measured[name] = agreement
     if "int8" not in measured:
         (folder / INT8).unlink()
-    if not {"fp32"} & set(measured):
+    if "fp32" not in measured:
         raise SystemExit("the exported model computes something else than the checkpoint")
     return measured
 

@@ -28,9 +28,10 @@ class Classifier:
         engine: str = "torch",
         gpu: int | None = None,
     ) -> None:
-        """Load `model_dir`, the output of `save_pretrained`, and the engine of that name."""
+        """Load `model_dir`, the output of `save_pretrained`, for one of `engines.NAMES`."""
         checkpoint = Checkpoint.read(model_dir)
-        self._engine = engines.load(engine, model_dir, threads, gpu)
+        self.engine = engines.choose(engine, model_dir, gpu)
+        self._engine = engines.load(self.engine, model_dir, checkpoint.pad, threads, gpu)
         self.labels = list(checkpoint.labels)
         self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.positions))
         self._function = function_for(checkpoint.problem_type, len(checkpoint.labels))

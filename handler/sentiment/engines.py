@@ -8,7 +8,6 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from sentiment.checkpoint import Checkpoint
 from sentiment.engine import Engine
 from sentiment.onnx_engine import OnnxEngine
 from sentiment.openvino_engine import OpenvinoEngine, has_bf16
@@ -28,9 +27,11 @@ FILES: Mapping[str, str] = {
 MEASURED = "engines.json"
 
 
-def best(model_dir: Path, gpu: int | None) -> str:
-    """The fastest engine that this machine has and that the archive's build has measured."""
-    if gpu is not None:
+def choose(name: str, model_dir: Path, gpu: int | None) -> str:
+    """What "auto" stands for: the fastest that this machine has and the build has measured."""
+    if name != "auto":
+        return name
+    if gpu is not None and torch.cuda.is_available():
         return "torch"
     measured = _measured(model_dir)
     if "bf16" in measured and has_bf16():
@@ -38,15 +39,14 @@ def best(model_dir: Path, gpu: int | None) -> str:
     return next((name for name in ("int8", "fp32") if name in measured), "torch")
 
 
-def load(name: str, model_dir: Path, threads: int, gpu: int | None = None) -> Engine:
-    """Load the engine of that name, `best` for "auto"; raises ValueError where it is not there."""
-    gpu = gpu if torch.cuda.is_available() else None
+def load(name: str, model_dir: Path, pad: int, threads: int, gpu: int | None = None) -> Engine:
+    """Load the engine of that name, which is not "auto"; raises ValueError where it is not there.
+
+    `threads` are no more than there are cores; `pad` is an id to fill short texts up with.
+    """
     threads = min(threads, len(os.sched_getaffinity(0)))
-    pad = Checkpoint.read(model_dir).pad
-    if name == "auto":
-        name = best(model_dir, gpu)
     if name == "torch":
-        return TorchEngine(model_dir, pad, threads, gpu)
+        return TorchEngine(model_dir, pad, threads, gpu if torch.cuda.is_available() else None)
     path = model_dir / FILES[name]
     if not path.exists():
         raise ValueError(

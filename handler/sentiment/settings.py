@@ -32,7 +32,8 @@ class Settings:
         if missing := sorted(names - set(section)):
             raise ValueError(f"model-config.yaml: handler needs a setting named {missing[0]!r}.")
         if section["engine"] not in NAMES:
-            raise ValueError(f"model-config.yaml: handler.engine must be one of {', '.join(NAMES)}.")
+            names = ", ".join(NAMES)
+            raise ValueError(f"model-config.yaml: handler.engine must be one of {names}.")
         for name, value in section.items():
             if name == "engine":
                 continue
