@@ -22,9 +22,9 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from scripts.agreement import CORPUS, Agreement
+from scripts.quantise import halve, quantise
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
 from sentiment.engine import Engine, Ids
@@ -35,8 +35,6 @@ from sentiment.tokenizer import Tokenizer, longest_input
 FP32, INT8 = engines.FILES["fp32"], engines.FILES["int8"]
 # The first that has attention as one operator, which both runtimes have a kernel for.
 OPSET = 23
-# Weights worth storing in fewer bytes.
-LARGE = 1_000
 # fp32 in another runtime differs by the order of its sums alone.
 TOLERANCE = 1e-3
 
@@ -45,10 +43,8 @@ def main() -> None:
     """Export, quantise, measure."""
     folder = Path(sys.argv[1])
     export(folder)
-    quantise(folder)
-    # Both were made of fp32 weights; where the checkpoint's are fp16, so can these be.
-    for name in (FP32, INT8):
-        halve(folder / name)
+    onnx.save(halve(quantise(onnx.load(folder / FP32))), folder / INT8)
+    onnx.save(halve(onnx.load(folder / FP32)), folder / FP32)
     measured = measure(folder)
     (folder / engines.MEASURED).write_text(
         json.dumps({name: agreement.record() for name, agreement in measured.items()}, indent=2),
@@ -93,65 +89,6 @@ def export(folder: Path) -> None:
         external_data=False,
         verbose=False,
     )
-
-
-def quantise(folder: Path) -> None:
-    """Write the model with int8 weights, a scale a column, and activations scaled as they come."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(
-        folder / FP32,
-        folder / INT8,
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["MatMul", "Gemm"],
-        # Of attention both factors are activations: they stay in fp32.
-        extra_options={"MatMulConstBOnly": True},
-    )
-
-
-def halve(path: Path) -> None:
-    """Store as fp16 the weights that lose nothing by it; they are cast back as they are used."""
-    model = onnx.load(path)
-    graph = model.graph
-    casts = []
-    for weight in graph.initializer:
-        if weight.data_type != TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(weight)
-        if values.size < LARGE or not _fits_half(values):
-            continue
-        name = weight.name
-        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        readers = [(node, i) for node in graph.node for i, n in enumerate(node.input) if n == name]
-        if all(node.op_type == "Gather" and i == 0 for node, i in readers):
-            # An embedding: cast the rows that were looked up, not the table.
-            for node, _ in readers:
-                row = node.output[0]
-                node.input[0], node.output[0] = f"{name}.half", f"{row}.half"
-                casts.append((f"{row}.half", row))
-        else:
-            casts.append((f"{name}.half", name))
-    _insert(graph, casts)
-    onnx.save(model, path)
-
-
-def _fits_half(values: NDArray[np.float32]) -> bool:
-    with np.errstate(over="ignore"):
-        return bool((values.astype(np.float16).astype(np.float32) == values).all())
-
-
-def _insert(graph: Any, casts: list[tuple[str, str]]) -> None:
-    """Add casts to fp32, each right behind what it reads, as ONNX wants its nodes ordered."""
-    made = {output: i for i, node in enumerate(graph.node) for output in node.output}
-    nodes = [
-        (made.get(source, -1) + 0.5, helper.make_node("Cast", [source], [target], to=1))
-        for source, target in casts
-    ]
-    ordered = sorted([*enumerate(graph.node), *nodes], key=lambda placed: placed[0])
-    kept = [node for _, node in ordered]
-    del graph.node[:]
-    graph.node.extend(kept)
 
 
 def measure(folder: Path) -> dict[str, Agreement]:

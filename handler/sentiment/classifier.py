@@ -28,7 +28,7 @@ class Classifier:
         engine: str = "torch",
         gpu: int | None = None,
     ) -> None:
-        """Load `model_dir`, the output of `save_pretrained`, for one of `engines.NAMES`."""
+        """Load `model_dir`, the output of `save_pretrained`, for one of `engine.NAMES`."""
         checkpoint = Checkpoint.read(model_dir)
         self.engine = engines.choose(engine, model_dir, gpu)
         self._engine = engines.load(self.engine, model_dir, checkpoint.pad, threads, gpu)

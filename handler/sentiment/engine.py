@@ -10,6 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+# Those that the settings may name; `engines.py` says what each is.
+NAMES = ("auto", "bf16", "int8", "fp32", "torch")
+
 Ids = Sequence[NDArray[np.int32]]
 
 

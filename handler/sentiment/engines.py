@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 
@@ -12,9 +12,6 @@ from sentiment.engine import Engine
 from sentiment.onnx_engine import OnnxEngine
 from sentiment.openvino_engine import OpenvinoEngine, has_bf16
 from sentiment.torch_engine import TorchEngine
-
-EngineName = Literal["auto", "bf16", "int8", "fp32", "torch"]
-NAMES: tuple[str, ...] = get_args(EngineName)
 
 # What each engine that runs the exported model reads.
 FILES: Mapping[str, str] = {

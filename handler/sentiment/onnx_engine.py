@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from sentiment.engine import Ids, padded
 
+# Fused operators that are slower than their parts: without them int8 is a third faster.
+_SLOW = ["SkipLayerNormFusion", "BiasGeluFusion"]
+
 
 class OnnxEngine:
     """Runs one `.onnx` file with inputs `input_ids` and `attention_mask`, and output `logits`."""
@@ -22,7 +25,7 @@ class OnnxEngine:
         # Without VNNI, products of u8 and s8 would overflow 16 bits: keep them exact there, too.
         options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
+            str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOW
         )
         self._pad = pad
 
