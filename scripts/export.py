@@ -2,11 +2,11 @@
 
     python -m scripts.export FOLDER
 
-FOLDER holds what `save_pretrained` wrote. Beside it come `model.onnx`, `model.int8.onnx`, and
-`engines.json` with the engines that agree with torch on the bundled corpus; an int8 that does not
-is taken away again. Run by `archive.py` in a process of its own, since an exporter may do anything,
-up to ending its process, to an architecture that it was not made for; its exit code is then not 0
-and its last line the reason.
+FOLDER holds what `save_pretrained` wrote. Beside it come `model.xml` with `model.bin` for OpenVINO,
+`model.int8.onnx` for ONNX Runtime, and `engines.json` with the engines that agree with torch on the
+bundled corpus; an int8 that does not is taken away again. Run by `archive.py` in a process of its
+own, since an exporter may do anything, up to ending its process, to an architecture that it was not
+made for; its exit code is then not 0 and its last line the reason.
 """
 
 import json
@@ -22,9 +22,10 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from scripts.agreement import CORPUS, Agreement
-from scripts.quantise import halve, quantise
+from scripts.quantise import fits_half, quantise
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
 from sentiment.engine import Engine, Ids
@@ -42,9 +43,11 @@ TOLERANCE = 1e-3
 def main() -> None:
     """Export, quantise, measure."""
     folder = Path(sys.argv[1])
-    export(folder)
-    onnx.save(halve(quantise(onnx.load(folder / FP32))), folder / INT8)
-    onnx.save(halve(onnx.load(folder / FP32)), folder / FP32)
+    exported = folder / "exported.onnx"
+    export(folder, exported)
+    convert(exported, folder / FP32)
+    onnx.save(quantise(onnx.load(exported)), folder / INT8)
+    exported.unlink()
     measured = measure(folder)
     (folder / engines.MEASURED).write_text(
         json.dumps({name: agreement.record() for name, agreement in measured.items()}, indent=2),
@@ -65,8 +68,8 @@ class Logits(torch.nn.Module):
         return logits
 
 
-def export(folder: Path) -> None:
-    """Write the model in fp32, for any number of texts and tokens."""
+def export(folder: Path, path: Path) -> None:
+    """Write the model to `path` in fp32, for any number of texts and tokens."""
     from transformers import AutoModelForSequenceClassification
 
     model: Any = AutoModelForSequenceClassification.from_pretrained(
@@ -80,7 +83,7 @@ def export(folder: Path) -> None:
     torch.onnx.export(
         Logits(model.eval()),
         (input_ids, attention_mask),
-        folder / FP32,
+        path,
         input_names=["input_ids", "attention_mask"],
         output_names=["logits"],
         dynamic_shapes=(any_size, any_size),
@@ -89,6 +92,16 @@ def export(folder: Path) -> None:
         external_data=False,
         verbose=False,
     )
+
+
+def convert(exported: Path, path: Path) -> None:
+    """Write the model for OpenVINO, with weights in fp16 where all were made from such."""
+    import openvino
+
+    weights = [numpy_helper.to_array(weight) for weight in onnx.load(exported).graph.initializer]
+    matrices = [weight for weight in weights if weight.ndim > 1 and weight.dtype == np.float32]
+    half = all(fits_half(matrix) for matrix in matrices)
+    openvino.save_model(openvino.convert_model(exported), path, compress_to_fp16=half)
 
 
 def measure(folder: Path) -> dict[str, Agreement]:

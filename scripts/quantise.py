@@ -18,7 +18,9 @@ ZERO = 128
 
 def quantise(model: ModelProto) -> ModelProto:
     """Put every product with a constant matrix into int8; attention's own stay in fp32."""
-    weights = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
+    weights: dict[str, NDArray[Any]] = {
+        weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer
+    }
     constants: dict[str, NDArray[Any]] = {
         "int8_one": np.float32(1),
         "int8_most": np.float32(127),
@@ -44,11 +46,12 @@ def quantise(model: ModelProto) -> ModelProto:
             _node("MatMulIntegerToFloat", product, f"{y}_by_row", domain="com.microsoft"),
             _node("Mul", [f"{y}_by_row", f"{x}_scale"], y),
         ]
+    weights |= constants
+    _halve(nodes, weights)
     used = {name for node in nodes for name in node.input}
-    kept = [weight for weight in model.graph.initializer if weight.name in used]
-    made = [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()]
+    kept = [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items() if k in used]
     graph = model.graph
-    quantised = helper.make_graph(nodes, graph.name, graph.input, graph.output, [*kept, *made])
+    quantised = helper.make_graph(nodes, graph.name, graph.input, graph.output, kept)
     opsets = [*model.opset_import, helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(quantised, opset_imports=opsets, ir_version=model.ir_version)
 
@@ -77,32 +80,24 @@ def _node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> A
     return helper.make_node(kind, inputs, [output], name=f"{output}_node", **attributes)
 
 
-def halve(model: ModelProto) -> ModelProto:
-    """Store as fp16 the weights that lose nothing by it; they are cast back as they are used."""
-    nodes = list(model.graph.node)
-    weights, casts = [], []
-    for weight in model.graph.initializer:
-        values = numpy_helper.to_array(weight)
-        if weight.data_type != TensorProto.FLOAT or values.ndim < 2 or not _fits_half(values):
-            weights.append(weight)
-            continue
-        name = weight.name
-        weights.append(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+def _halve(nodes: list[Any], weights: dict[str, NDArray[Any]]) -> None:
+    """Store as fp16 the embeddings that lose nothing by it; what was looked up is cast."""
+    for name, values in list(weights.items()):
         readers = [node for node in nodes if name in node.input]
-        if all(node.op_type == "Gather" and node.input[0] == name for node in readers):
-            # An embedding: the rows that were looked up are cast, not the table.
-            for node in readers:
-                row = node.output[0]
-                node.input[0], node.output[0] = f"{name}_half", f"{row}_half"
-                cast = _node("Cast", [f"{row}_half"], row, to=TensorProto.FLOAT)
-                nodes.insert(nodes.index(node) + 1, cast)
-        else:
-            casts.append(_node("Cast", [f"{name}_half"], name, to=TensorProto.FLOAT))
-    graph = model.graph
-    halved = helper.make_graph([*casts, *nodes], graph.name, graph.input, graph.output, weights)
-    return helper.make_model(halved, opset_imports=model.opset_import, ir_version=model.ir_version)
+        looked_up = all(node.op_type == "Gather" and node.input[0] == name for node in readers)
+        if not readers or not looked_up or not fits_half(values):
+            continue
+        weights[f"{name}_half"] = weights.pop(name).astype(np.float16)
+        for node in readers:
+            row = node.output[0]
+            node.input[0], node.output[0] = f"{name}_half", f"{row}_half"
+            cast = _node("Cast", [f"{row}_half"], row, to=TensorProto.FLOAT)
+            nodes.insert(nodes.index(node) + 1, cast)
 
 
-def _fits_half(values: NDArray[np.float32]) -> bool:
+def fits_half(values: NDArray[Any]) -> bool:
+    """Whether these are fp32 that fp16 holds exactly."""
+    if values.dtype != np.float32:
+        return False
     with np.errstate(over="ignore"):
         return bool((values.astype(np.float16).astype(np.float32) == values).all())

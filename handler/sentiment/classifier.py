@@ -41,7 +41,8 @@ class Classifier:
     def warm_up(self) -> None:
         """Score shapes like those to come, so that no client pays for the first time."""
         for words, texts in ((1, 1), (20, 32), (self.max_tokens, 4)):
-            self.classify(["good " * words] * texts)
+            self.classify([f"{number} " + "good " * words for number in range(texts)])
+        release()  # what loading took, and no longer needs
 
     def classify(self, texts: Sequence[str]) -> Results:
         """Score `texts`, in order: `tokenizer`, then `score`."""

@@ -15,9 +15,9 @@ from sentiment.torch_engine import TorchEngine
 
 # What each engine that runs the exported model reads.
 FILES: Mapping[str, str] = {
-    "bf16": "model.onnx",
+    "bf16": "model.xml",
     "int8": "model.int8.onnx",
-    "fp32": "model.onnx",
+    "fp32": "model.xml",
 }
 # Beside them: the engines that agreed with the torch engine when the archive was built, and how
 # well. `scripts/export.py` writes it.
@@ -50,7 +50,9 @@ def load(name: str, model_dir: Path, pad: int, threads: int, gpu: int | None = N
             f"model-config.yaml: the archive holds no model for handler.engine {name!r}: "
             "'auto' takes the best that it has."
         )
-    return (OpenvinoEngine if name == "bf16" else OnnxEngine)(path, pad, threads)
+    if name == "int8":
+        return OnnxEngine(path, pad, threads)
+    return OpenvinoEngine(path, "bf16" if name == "bf16" else "f32", pad, threads)
 
 
 def _measured(model_dir: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a CPU: the exported model in int8 or fp32."""
+"""ONNX Runtime on a CPU: the exported model in int8."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""OpenVINO on a CPU with bf16 matrix instructions: the exported model in bf16."""
+"""OpenVINO on a CPU: the exported model in bf16 or fp32."""
 
 from pathlib import Path
 
@@ -7,21 +7,24 @@ from numpy.typing import NDArray
 
 from sentiment.engine import Ids, padded
 
-# OpenVINO keeps what it has compiled for a shape: more for this many would be a leak.
-_KEPT = 100
+# OpenVINO keeps what it has compiled for a shape, of as many shapes as this, if not told for 5,000.
+_KEPT = 16
 
 
 class OpenvinoEngine:
-    """Runs one `.onnx` file with inputs `input_ids` and `attention_mask`, and output `logits`."""
+    """Runs an `.xml` file and the `.bin` beside it, its weights, in "bf16" or "f32".
 
-    def __init__(self, path: Path, pad: int, threads: int) -> None:
+    Its inputs are `input_ids` and `attention_mask`, its one output the logits.
+    """
+
+    def __init__(self, path: Path, precision: str, pad: int, threads: int) -> None:
         import openvino
 
         model = openvino.Core().compile_model(
             path,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": "bf16",
+                "INFERENCE_PRECISION_HINT": precision,
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 "ENABLE_CPU_PINNING": False,  # two workers would pin themselves to the same cores

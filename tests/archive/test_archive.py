@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "model"
 MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
 MODEL_FILES |= {"model/tokenizer_config.json"}
-ENGINE_FILES = {f"model/{name}" for name in (MEASURED, *FILES.values())}
+ENGINE_FILES = {f"model/{name}" for name in (MEASURED, "model.bin", *FILES.values())}
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_what_cannot_be_exported_is_served_by_torch(
     [
         pytest.param("bf16", {"transformers", "onnxruntime"}, marks=needs_bf16),
         ("int8", {"transformers", "openvino"}),
-        ("fp32", {"transformers", "openvino"}),
+        ("fp32", {"transformers", "onnxruntime"}),
         ("torch", {"onnxruntime", "openvino"}),
     ],
 )
