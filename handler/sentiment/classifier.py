@@ -14,6 +14,9 @@ from sentiment.prediction import Prediction, Results
 from sentiment.scores import Function, function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 
+# Padding that a microbatch may hold, in tokens: about what a further call of the engine costs.
+_PADDING = 96
+
 
 class Classifier:
     """A checkpoint, loaded. Nothing about a request stays in it."""
@@ -89,7 +92,7 @@ class Classifier:
     def _microbatches(
         self, groups: Sequence[list[int]], tokens: Sequence[Tokens], sizes: Sequence[int]
     ) -> Iterator[list[list[int]]]:
-        """Groups of like texts, shortest first, cut where padding would outgrow the token budget.
+        """Groups of like texts, shortest first, cut where tokens or padding would be too many.
 
         Requests are first told apart by size, to the power of two.
         """
@@ -98,13 +101,14 @@ class Classifier:
             return sizes[group[0]].bit_length(), len(tokens[group[0]].ids)
 
         microbatch: list[list[int]] = []
-        longest = 0
+        longest = total = 0  # tokens of the longest text, and of all
         for group in sorted(groups, key=order):
             length = len(tokens[group[0]].ids)
-            longest = max(longest, length)
-            if microbatch and longest * (len(microbatch) + 1) > self._tokens_per_microbatch:
+            longest, total = max(longest, length), total + length
+            padded = longest * (len(microbatch) + 1)
+            if microbatch and (padded > self._tokens_per_microbatch or padded - total > _PADDING):
                 yield microbatch
-                microbatch, longest = [], length
+                microbatch, longest, total = [], length, length
             microbatch.append(group)
         if microbatch:
             yield microbatch

@@ -20,8 +20,8 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # A thread that waits for work must not take a core from the other workers, or from Java.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads spin while a batch is scored; after it they must leave the cores to the others.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         # Without VNNI, products of u8 and s8 would overflow 16 bits: keep them exact there, too.
         options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentiment.classifier import Classifier
+from sentiment.classifier import _PADDING, Classifier
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.prediction import Prediction
 
@@ -87,6 +87,22 @@ def test_padding_stays_within_the_budget(
     assert sum(texts for texts, _ in sizes) == len(texts)
     assert all(texts == 1 or texts * width <= 256 for texts, width in sizes)
     assert len(sizes) < len(texts)
+
+
+def test_no_text_waits_on_the_padding_of_a_longer_one(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    padding: list[int] = []
+
+    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
+        padding.append(max(map(len, ids)) * len(ids) - sum(map(len, ids)))
+        return np.zeros((len(ids), 2), np.float32)
+
+    monkeypatch.setattr(classifier._engine, "logits", watched)
+    monkeypatch.setattr(classifier, "_tokens_per_microbatch", 4_096)
+    classifier.classify([f"{number} " + "word " * number for number in range(200)])
+    assert max(padding) <= _PADDING
+    assert len(padding) < 100
 
 
 def test_identical_texts_are_scored_once(

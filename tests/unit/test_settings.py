@@ -68,3 +68,8 @@ def test_a_missing_section_is_named(config: dict[str, object] | None) -> None:
 def test_a_missing_setting_is_named() -> None:
     with pytest.raises(ValueError, match="needs a setting named 'batch_seconds'"):
         Settings.from_yaml({"handler": {"threads": 1}})
+
+
+def test_workers_and_their_threads_fit_two_cores() -> None:
+    model = Properties.read(ROOT / "config.properties").models["sentiment"]["1.0"]
+    assert model["maxWorkers"] * Settings.from_yaml(CONFIG).threads <= 2
