@@ -7,7 +7,7 @@ ARCHIVE := model_store/sentiment.mar
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test check format docs train evaluate clean
+.PHONY: help serve stop archive test check format docs bench train evaluate clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -25,7 +25,7 @@ archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
 	@$(VENV)/python -m pytest
 
-check: .venv/.serve .venv/.check  ## Lint, formatting and types
+check: .venv/.serve .venv/.test .venv/.check  ## Lint, formatting and types
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
@@ -36,6 +36,13 @@ format: .venv/.check  ## Format the code
 
 docs: .venv/.serve  ## Write docs/openapi.json again, after a change of a dialect
 	@PYTHONPATH=handler $(VENV)/python -m scripts.openapi
+
+# SERVERS names some, ROUNDS and SECONDS say how often and how long, TEXTS are files of your own
+# with one text a line; RESUME=1 goes on with what was interrupted.
+bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Measure this beside other servers: make bench QUICK=1
+	@$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(if $(RESUME),--resume) \
+	$(if $(SERVERS),--servers "$(SERVERS)") $(if $(TEXTS),--texts "$(TEXTS)") \
+	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 train: .venv/.train  ## Train the default model: make train DATA=folder (an hour on two cores)
 	@$(VENV)/python -m training.train --data "$(DATA)"

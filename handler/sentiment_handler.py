@@ -9,6 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ Row = Mapping[str, bytes]
 # What to score, a document that is ready, or what is wrong.
 Decoded = tuple[Dialect, Request] | Response | RequestError
 NOTHING = Request([])
+FRONT_END = ("url_path", "explain")
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +51,12 @@ class SentimentHandler:
             engine=settings.engine,
             gpu=properties.get("gpu_id"),
         )
-        version = context.manifest["model"]["modelVersion"]
-        self.service = Service(context.model_name, version, self.classifier.labels, settings)
+        self.service = Service(
+            context.model_name,
+            context.manifest["model"]["modelVersion"],
+            self.classifier.labels,
+            replace(settings, max_tokens=self.classifier.max_tokens),
+        )
         self.documents = Documents(self.service)
         self.classifier.warm_up()
 
@@ -145,27 +151,32 @@ class SentimentHandler:
         responses = []
         for i, (request, own) in enumerate(zip(requests, results, strict=True)):
             try:
-                if isinstance(request, RequestError):
-                    raise request
-                if isinstance(request, Response):
-                    responses.append(request)
-                    continue
-                dialect, asked = request
-                response = answer(dialect.encode(asked, own, self.service))
-                if len(response.body) > self.service.settings.max_response_bytes:
-                    raise TooLarge("The answer would be too long: send fewer texts at once.")
+                responses.append(self._encode(request, own))
             except RequestError as error:
-                response = refusal(error)
+                responses.append(refusal(error))
             except Exception as error:
-                response = refusal(_defect(error, context, i))
-            responses.append(response)
+                responses.append(refusal(_defect(error, context, i)))
         return responses
+
+    def _encode(self, request: Decoded, results: Results) -> Response:
+        if isinstance(request, Response):
+            return request
+        if isinstance(request, RequestError):
+            raise request
+        dialect, asked = request
+        response = answer(dialect.encode(asked, results, self.service))
+        if len(response.body) > self.service.settings.max_response_bytes:
+            raise TooLarge("The answer would be too long: send fewer texts at once.")
+        return response
 
 
 def _headers(context: Any, i: int) -> dict[str, str]:
     """Request i's headers under lower-case names; TorchServe mixes in a form's part types."""
     headers = context.get_all_request_header(i)
-    return {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
+    strings = {name: value for name, value in headers.items() if isinstance(value, str)}
+    # TorchServe's own stand as they are: a client's URL_PATH is none of them.
+    others = {name.lower(): value for name, value in strings.items() if name not in FRONT_END}
+    return others | {name: strings[name] for name in FRONT_END if name in strings}
 
 
 def _defect(error: Exception, context: Any, i: int) -> Backend:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
 # What a CPU build of PyTorch and the rest unpack to; a CUDA build takes several times that.
-FREE_BYTES = {"serve": 2_500_000_000, "train": 500_000_000}
+FREE_BYTES = {"serve": 2_500_000_000, "train": 500_000_000, "bench": 1_000_000_000}
 
 
 def main() -> None:

@@ -63,10 +63,12 @@ def grpc_target(written: str, default_port: int) -> tuple[str, bool]:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address, completed by `base_address`, is of this machine.
+    """Whether an address, completed by `base_address` or `grpc_target`, is of this machine.
 
-    >>> is_loopback("http://127.0.0.1:8080"), is_loopback("http://example.com")
-    (True, False)
+    >>> is_loopback("http://127.0.0.1:8080"), is_loopback("[::1]:7070")
+    (True, True)
+    >>> is_loopback("http://example.com"), is_loopback("example.com:7070")
+    (False, False)
     """
-    host = urlsplit(address).hostname or ""
+    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")

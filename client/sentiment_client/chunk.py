@@ -51,6 +51,11 @@ class Chunk:
             for entry in entries
         ]
 
+    def halves(self) -> tuple[Self, Self]:
+        """Two chunks in the place of one; of one text, the first has none."""
+        middle = len(self) // 2
+        return type(self)(self.texts[:middle]), type(self)(self.texts[middle:])
+
     def late(self, results: Sequence[Result]) -> Self:
         """The texts that the server had no time for, as it says of each by itself."""
         pairs = zip(self.texts, results, strict=True)

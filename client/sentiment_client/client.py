@@ -1,66 +1,68 @@
 """Ask the inference API over REST: text in, label and score out."""
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from typing import Self
 
-from sentiment_client.address import base_address, model_path
-from sentiment_client.predictor import IN_FLIGHT, TIMEOUT, Predictor
-from sentiment_client.retries import RETRIES
-from sentiment_client.transport import Timeout, Transport
+from sentiment_client.asker import Asker
+from sentiment_client.chunk import Chunk, chunks, refuse_single
+from sentiment_client.results import Prediction, Result
+from sentiment_client.tasks import finished, in_order
+from sentiment_client.transport import BlockingTransport
 
 
-class SentimentClient(Predictor):
+class SentimentClient(Asker):
     """A client of one served model; close it, or use it as a context manager.
 
         with SentimentClient("localhost:8080") as client:
             print(client.predict("A gripping, beautifully shot film.").label)
 
-    `timeout` is in seconds, or (to connect, to be answered), and holds for each try. Resets,
-    refused connections, time-outs and 500, 503 and 507 are tried again `retries` times with
-    growing pauses: a prediction can always be repeated. A list of texts is sent in requests of
-    which `in_flight` are on their way at the same time. `token` is sent as it is;
-    `token_file` is TorchServe's key_file.json, read for every request, as tokens are rotated.
-    With a `management` address, a refusal for want of workers is told from a full queue:
-    Unhealthy instead of Overloaded. One client may be used by many threads.
+    The port is 8080 unless `address` names one. `timeout` is in seconds, or (to connect, to be
+    answered), and holds for each try. Resets, refused connections, time-outs, a full queue and a
+    worker that died are tried again `retries` times with growing pauses: a prediction can always
+    be repeated. A list of texts is sent in requests of which `in_flight` are on their way at the
+    same time. `token` is sent as it is; `token_file` is TorchServe's key_file.json, read for every
+    try, as tokens are rotated. With a `management` address, a refusal for want of workers is told
+    from a full queue: Unhealthy instead of Overloaded. One client may be used by many threads.
     """
 
-    def __init__(
-        self,
-        address: str = "http://127.0.0.1:8080",
-        *,
-        model: str = "sentiment",
-        version: str | None = None,
-        timeout: Timeout = TIMEOUT,
-        retries: int = RETRIES,
-        in_flight: int = IN_FLIGHT,
-        token: str | None = None,
-        token_file: Path | str | None = None,
-        management: str | None = None,
-    ) -> None:
-        super().__init__(
-            model=model,
-            version=version,
-            timeout=timeout,
-            retries=retries,
-            in_flight=in_flight,
-            token_file=token_file,
-            management=management,
-        )
-        self._path = model_path("predictions", model, version)
-        self._transport = Transport(
-            base_address(address, 8080),
-            kind="inference",
-            timeout=timeout,
-            retries=retries,
-            retried=("POST",),
-            token=token,
-            token_file=token_file,
-        )
+    _transport_type = BlockingTransport
+
+    def predict(self, text: str) -> Prediction:
+        """Score one text; raises SentimentError."""
+        return finished(self._predict(text))
+
+    def predict_many(self, texts: Iterable[str]) -> list[Result]:
+        """Score many texts, in as few requests as their size allows; answers are in order.
+
+        A text that cannot be scored has its error, not raised, in place of its prediction, so
+        that it costs no other text. What fails a whole request is raised.
+        """
+        return list(self.predict_stream(texts))
+
+    def predict_stream(self, texts: Iterable[str]) -> Generator[Result, None, None]:
+        """The same one by one, for more texts than there is memory for.
+
+        Texts are taken as requests can start, and so an answer may wait until `in_flight`
+        requests are full or the texts have ended. Closing the generator leaves the rest unread.
+        """
+        refuse_single(texts)
+        return self._stream(texts)
 
     def close(self) -> None:
-        """Close the pooled connections."""
-        super().close()
-        self._transport.close()
+        """Close the connections."""
+        finished(self._close())
 
-    def _send(self, body: bytes) -> Any:
-        return self._transport.send("POST", self._path, body=body)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _stream(self, texts: Iterable[str]) -> Generator[Result, None, None]:
+        def call(chunk: Chunk) -> list[Result]:
+            return finished(self._predict_chunk(chunk))
+
+        with closing(in_order(call, chunks(texts), self._in_flight)) as answers:
+            for results in answers:
+                yield from results

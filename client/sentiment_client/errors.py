@@ -25,7 +25,12 @@ from collections.abc import Mapping
 
 
 class SentimentError(Exception):
-    """The root. `status` is the HTTP status, or None where there was no answer."""
+    """The root. `status` is the HTTP status, or None where there was no answer.
+
+    `passes` says that the same request may well be answered when it is sent again.
+    """
+
+    passes = False
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -37,7 +42,13 @@ class SentimentError(Exception):
 
 
 class ConnectionFailed(SentimentError):
-    """Nothing answered at the address."""
+    """Nothing answered at the address. `sent` says that the server may have got the request."""
+
+    passes = True
+
+    def __init__(self, message: str, status: int | None = None, *, sent: bool = True) -> None:
+        super().__init__(message, status)
+        self.sent = sent
 
 
 class TimedOut(ConnectionFailed):
@@ -79,13 +90,17 @@ class Validation(SentimentError):
 class Overloaded(SentimentError):
     """No room in the queue, or no time for the batch. Send it again later."""
 
+    passes = True
+
 
 class Unhealthy(SentimentError):
     """No worker is ready."""
 
+    passes = True
+
 
 class BackendFailed(SentimentError):
-    """The service failed."""
+    """The service failed. It passes where a worker died, and not where a text makes it fail."""
 
 
 class UnexpectedAnswer(SentimentError):
@@ -114,6 +129,8 @@ _BY_TYPE: Mapping[str, type[SentimentError]] = {
     "Backend": BackendFailed,
     "InvalidKeyException": Unauthorized,
 }
+# TorchServe: 500 a worker died, 507 one was killed. A defect of ours is a 500, too, with a type.
+_WORKER_DIED = (500, 507)
 TOO_MANY_BYTES = "The request has more bytes than the server's max_request_size: send it in parts."
 
 
@@ -129,7 +146,10 @@ def from_answer(status: int, body: bytes) -> SentimentError:
     message = fields.get("error", fields.get("message"))
     if not isinstance(message, str) or not message:
         message = TOO_MANY_BYTES if status == 413 else "The server gave no reason."
-    return _BY_TYPE.get(kind, _BY_STATUS.get(status, BackendFailed))(message, status)
+    error = _BY_TYPE.get(kind, _BY_STATUS.get(status, BackendFailed))(message, status)
+    if status in _WORKER_DIED and kind != "Backend":
+        error.passes = True
+    return error
 
 
 def from_entry(error_type: str, message: str) -> SentimentError:

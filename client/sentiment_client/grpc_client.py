@@ -1,79 +1,71 @@
 """Ask the inference API over gRPC: the same questions and answers, on TorchServe's port 7070."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import grpc
 
-from sentiment_client.address import grpc_target, is_loopback
+from sentiment_client.address import grpc_target
+from sentiment_client.client import SentimentClient
 from sentiment_client.errors import (
     TOO_MANY_BYTES,
     BackendFailed,
-    ConnectionFailed,
+    Malformed,
     NotFound,
     Overloaded,
     SentimentError,
-    TimedOut,
     TooLarge,
     Unauthorized,
     UnexpectedAnswer,
-    from_entry,
 )
 from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
-from sentiment_client.predictor import IN_FLIGHT, TIMEOUT, Predictor
-from sentiment_client.retries import RETRIED_STATUSES, RETRIES, TIMEOUT_RETRIES, pause_after
-from sentiment_client.task import pause
-from sentiment_client.tokens import token_from
+from sentiment_client.tasks import pause
+from sentiment_client.tokens import Token
+from sentiment_client.transport import Request, Transport
+
+# As in REST's 500 and 507.
+_WORKER_DIED = (grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
-class GrpcSentimentClient(Predictor):
+class GrpcSentimentClient(SentimentClient):
     """SentimentClient over gRPC: the same names, and the same errors.
 
         with GrpcSentimentClient("localhost:7070") as client:
             print(client.predict("A gripping, beautifully shot film.").label)
 
-    Its options are SentimentClient's, but that `timeout` is one number of seconds, in which a
-    try has to connect and be answered. An error's `status` is what REST would have answered.
+    Its options are SentimentClient's, but that the port is 7070 unless named, and that a try has
+    to connect, too, in the time it has to be answered. An error's `status` is what REST would
+    have answered. RuntimeError is raised by calls that are under way when it is closed, or later.
     """
 
-    def __init__(
-        self,
-        address: str = "127.0.0.1:7070",
-        *,
-        model: str = "sentiment",
-        version: str | None = None,
-        timeout: float = TIMEOUT[1],
-        retries: int = RETRIES,
-        in_flight: int = IN_FLIGHT,
-        token: str | None = None,
-        token_file: Path | str | None = None,
-        management: str | None = None,
-    ) -> None:
-        super().__init__(
-            model=model,
-            version=version,
-            timeout=timeout,
-            retries=retries,
-            in_flight=in_flight,
-            token_file=token_file,
-            management=management,
-        )
-        self._timeout = timeout
-        self._token = token_from(token, token_file, "inference")
-        self._address, secure = grpc_target(address, 7070)
-        options = (
-            # A proxy that the environment names is not meant for this machine's own servers.
-            ("grpc.enable_http_proxy", int(not is_loopback(f"http://{self._address}"))),
+    def _connect(self, address: str, **options: Any) -> Transport:
+        return GrpcTransport(address, model=self._model, version=self._version, **options)
+
+
+class GrpcTransport(Transport):
+    """A transport on gRPC. It makes one call, Predictions, and so a request is its body only.
+
+    gRPC's own retries go by status alone, and TorchServe has one, INTERNAL, for an unknown model
+    and for a worker that is away, and none for a batch that was too late.
+    """
+
+    pause = staticmethod(pause)
+
+    def __init__(self, address: str, *, model: str, version: str | None, **options: Any) -> None:
+        target, secure = grpc_target(address, 7070)
+        super().__init__(target, **options)
+        self._model, self._version = model, version or ""
+        self._closed = False
+        settings = (
+            ("grpc.enable_http_proxy", int(self.trust_env)),
             # A server that is back is found at the next try, not when gRPC's own pause is over.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 500),
         )
         self._channel = (
-            grpc.secure_channel(self._address, grpc.ssl_channel_credentials(), options)
+            grpc.secure_channel(target, grpc.ssl_channel_credentials(), settings)
             if secure
-            else grpc.insecure_channel(self._address, options)
+            else grpc.insecure_channel(target, settings)
         )
         self._predictions = self._channel.unary_unary(
             METHOD,
@@ -81,66 +73,50 @@ class GrpcSentimentClient(Predictor):
             response_deserializer=PredictionResponse.FromString,
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the channel."""
-        super().close()
+        self._closed = True
         self._channel.close()
 
-    def _send(self, body: bytes) -> Any:
-        # Not gRPC's own retries: they go by status alone, and TorchServe has one, INTERNAL, for
-        # an unknown model and for a worker that is away, and none for a batch that was too late.
-        tries = timeouts = 0
-        while True:
-            try:
-                return self._try(body)
-            except SentimentError as error:
-                tries += 1
-                timeouts += isinstance(error, TimedOut)
-                passes = isinstance(error, ConnectionFailed) or error.status in RETRIED_STATUSES
-                if not passes or tries > self._retries or timeouts > TIMEOUT_RETRIES:
-                    raise
-            pause(pause_after(tries))
-
-    def _try(self, body: bytes) -> Any:
-        request = PredictionsRequest(
-            model_name=self._model, model_version=self._version or "", input={"data": body}
+    async def _try(self, request: Request, token: Token | None) -> tuple[int, bytes]:
+        if self._closed:
+            raise RuntimeError("The client is closed.")
+        message = PredictionsRequest(
+            model_name=self._model, model_version=self._version, input={"data": request.body}
         )
-        metadata = (("authorization", self._token.header()),) if self._token else ()
+        metadata = (("authorization", token.header),) if token else ()
         try:
-            response = self._predictions(request, timeout=self._timeout, metadata=metadata)
+            answer = self._predictions(message, timeout=self.timeout[1], metadata=metadata)
         except grpc.RpcError as error:
             raise self._translated(error) from error
-        try:
-            answer = json.loads(response.prediction)
-        except ValueError:
-            raise UnexpectedAnswer(
-                f"{self._address} did not answer with JSON: is it the right model?"
-            ) from None
-        # TorchServe drops the status that the handler gives an answer.
-        if isinstance(answer, dict) and "error_type" in answer:
-            raise from_entry(str(answer["error_type"]), str(answer.get("error")))
-        return answer
+        return 200, answer.prediction
 
-    def _translated(self, error: Any) -> SentimentError:
+    def _translated(self, error: Any) -> SentimentError | RuntimeError:
         """The error that a gRPC status stands for, as TorchServe uses them."""
         code, details = error.code(), error.details() or "The server gave no reason."
-        reason = details.partition("\n")[0]  # an exception of Java follows
+        reason, _, java = details.partition("\n")  # TorchServe ends with the name of an exception
         match code:
             case grpc.StatusCode.DEADLINE_EXCEEDED:
-                return TimedOut(f"{self._address} did not answer in time.")
-            case grpc.StatusCode.UNAVAILABLE:
-                return ConnectionFailed(
-                    f"{self._address} cannot be reached: is the server up? ({code.name})"
-                )
+                return self._timed_out(sent=True)
+            case grpc.StatusCode.UNAVAILABLE if not java:
+                return self._failed(code.name, sent=True)
             case grpc.StatusCode.PERMISSION_DENIED | grpc.StatusCode.UNAUTHENTICATED:
                 return Unauthorized(reason, 400)
             case grpc.StatusCode.UNIMPLEMENTED:
-                return UnexpectedAnswer(f"{self._address} is no TorchServe: check the address.")
+                return UnexpectedAnswer(f"{self.address} is no TorchServe: check the address.")
+            case grpc.StatusCode.CANCELLED if self._closed:
+                return RuntimeError("The client is closed.")
             case grpc.StatusCode.CANCELLED:  # by the server, as it reads no further
                 return TooLarge(TOO_MANY_BYTES, 413)
-            case grpc.StatusCode.INTERNAL if "NotFoundException" in details:
+            case grpc.StatusCode.INVALID_ARGUMENT:
+                return Malformed(reason, 400)
+            case grpc.StatusCode.INTERNAL if "NotFoundException" in java:
                 return NotFound(reason, 404)
             case grpc.StatusCode.INTERNAL if "no worker" in reason:
                 return Overloaded(reason, 503)
+            case grpc.StatusCode.UNAVAILABLE:
+                return Overloaded(reason, 503)
             case _:
-                return BackendFailed(reason, 500)
+                failure = BackendFailed(reason, 500)
+                failure.passes = code in _WORKER_DIED
+                return failure

@@ -1,21 +1,23 @@
 """Ask the management API: which models there are, and how many workers each has."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sentiment_client.address import base_address, model_path
 from sentiment_client.errors import TimedOut, UnexpectedAnswer
 from sentiment_client.results import Model
 from sentiment_client.retries import RETRIES
-from sentiment_client.transport import Timeout, Transport
+from sentiment_client.tasks import finished
+from sentiment_client.transport import BlockingTransport, Request, Timeout
 
 TIMEOUT = (3.05, 30.0)
 # How often a worker's state is asked for while it is waited for, in seconds.
 _POLL = 0.2
 
 
-class ManagementClient(Transport):
+class ManagementClient:
     """A client of the management address; close it, or use it as a context manager.
 
     Everything here is asynchronous on the server and then polled: a synchronous call would
@@ -32,15 +34,29 @@ class ManagementClient(Transport):
         token: str | None = None,
         token_file: Path | str | None = None,
     ) -> None:
-        super().__init__(
+        self._transport = BlockingTransport(
             base_address(address, 8081),
             kind="management",
             timeout=timeout,
             retries=retries,
-            retried=("GET", "PUT"),
+            repeated=("GET", "PUT"),
             token=token,
             token_file=token_file,
         )
+
+    def send(self, method: str, path: str, *, params: Mapping[str, str | int] | None = None) -> Any:
+        """Send one request and return the JSON of its answer, or raise a SentimentError."""
+        return finished(self._transport.send(Request(method, path, params)))
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        finished(self._transport.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def list(self) -> dict[str, str]:
         """Every registered model's name -> the archive of its default version."""

@@ -1,6 +1,9 @@
 """The tokens that TorchServe may ask for."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -19,49 +22,43 @@ class _Request(Protocol):
 Request = TypeVar("Request", bound=_Request)
 
 
+@dataclass(frozen=True)
 class Token:
-    """A token that the caller has.
+    """One token.
 
     Called with a request, it signs it: what `requests` and `httpx` both ask of an `auth`.
     """
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    key: str
 
+    @property
     def header(self) -> str:
         """The value of an Authorization header."""
-        return f"Bearer {self.read()}"
-
-    def read(self) -> str:
-        """The token itself."""
-        return self._token
+        return f"Bearer {self.key}"
 
     def __call__(self, request: Request) -> Request:
         """Add the header."""
-        request.headers["Authorization"] = self.header()
+        request.headers["Authorization"] = self.header
         return request
 
 
-class TokenFile(Token):
-    """The token of one kind, "inference" or "management", in TorchServe's key_file.json.
+# Asked for each try, as tokens are rotated.
+TokenSource = Callable[[], Token | None]
 
-    TorchServe rewrites the file when a token is rotated, so it is read for every request.
+
+def token_source(token: str | None, token_file: Path | str | None, kind: str) -> TokenSource:
+    """What to sign requests with, if anything; `token` comes before `token_file`.
+
+    The file is TorchServe's key_file.json, which it rewrites when a token is rotated; `kind` is
+    "inference" or "management". The source raises Unauthorized when the file holds no such token.
     """
-
-    def __init__(self, path: Path | str, kind: str) -> None:
-        self.path, self.kind = Path(path), kind
-
-    def read(self) -> str:
-        """Read the file; raises Unauthorized when it holds no such token."""
-        try:
-            token = json.loads(self.path.read_text(encoding="utf-8"))[self.kind]["key"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise Unauthorized(f"{self.path} holds no {self.kind} token.") from None
-        return str(token)
-
-
-def token_from(token: str | None, token_file: Path | str | None, kind: str) -> Token | None:
-    """What to sign requests with, if anything; `token` comes before `token_file`."""
     if token is not None:
-        return Token(token)
-    return None if token_file is None else TokenFile(token_file, kind)
+        return lambda: Token(token)
+    return partial(_read, Path(token_file), kind) if token_file is not None else lambda: None
+
+
+def _read(path: Path, kind: str) -> Token:
+    try:
+        return Token(str(json.loads(path.read_text(encoding="utf-8"))[kind]["key"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Unauthorized(f"{path} holds no {kind} token.") from None

@@ -1,49 +1,54 @@
-"""One pooled session to one server: time-outs, retries, tokens, and errors in one place."""
+"""One server over REST: time-outs, tokens, retries and errors in one place."""
 
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ReadTimeoutError
-from urllib3.util import Retry
+from urllib3.exceptions import MaxRetryError
 
 from sentiment_client.address import is_loopback
-from sentiment_client.errors import ConnectionFailed, TimedOut, UnexpectedAnswer, from_answer
-from sentiment_client.retries import RETRIED_STATUSES, TIMEOUT_RETRIES, pause_after
-from sentiment_client.task import pause
-from sentiment_client.tokens import token_from
+from sentiment_client.errors import (
+    ConnectionFailed,
+    TimedOut,
+    UnexpectedAnswer,
+    from_answer,
+    from_entry,
+)
+from sentiment_client.retries import Pause, Retries
+from sentiment_client.tasks import pause
+from sentiment_client.tokens import Token, token_source
 
 Timeout = float | tuple[float, float]
 
 
-class BoundedRetry(Retry):
-    """`urllib3`'s retry, pausing before the first one too, and repeating few time-outs."""
+@dataclass(frozen=True)
+class Request:
+    """What is sent in each try; `body` is JSON."""
 
-    def get_backoff_time(self) -> float:
-        """Seconds to wait, given the tries so far."""
-        return pause_after(len(self.history)) if self.history else 0.0
+    method: str
+    path: str
+    params: Mapping[str, str | int] | None = None
+    body: bytes | None = None
 
-    def sleep(self, response: object = None) -> None:
-        """Wait before the next try; raises Cancelled in a task that is cancelled."""
-        pause(self.get_backoff_time())
-
-    def increment(self, *args: Any, **kwargs: Any) -> Self:
-        """Count a failure; raises MaxRetryError, or the error itself, when it was the last."""
-        retry = super().increment(*args, **kwargs)
-        timeouts = sum(isinstance(past.error, ReadTimeoutError) for past in retry.history)
-        if timeouts > TIMEOUT_RETRIES and (error := retry.history[-1].error) is not None:
-            raise error
-        return retry
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those that say what the body is."""
+        return {} if self.body is None else {"Content-Type": "application/json"}
 
 
-class Transport:
-    """Sends requests to one base address, as both clients do.
+class Transport(ABC):
+    """Sends requests to one base address, and again as `Retries` says.
 
-    Retries resets, refused connections, time-outs and TorchServe's 500, 503 and 507, on the
-    methods in `retried`, which must be safe to repeat.
+    The methods in `repeated` are safe to repeat. `pause` is how this kind of transport waits.
     """
+
+    pause: Pause
 
     def __init__(
         self,
@@ -52,78 +57,91 @@ class Transport:
         kind: str,
         timeout: Timeout,
         retries: int,
-        retried: Collection[str],
-        token: str | None,
-        token_file: Path | str | None,
+        repeated: Collection[str],
+        token: str | None = None,
+        token_file: Path | str | None = None,
     ) -> None:
         self.address = address
-        self.timeout = timeout
-        self._session = requests.Session()
+        # In seconds, to connect and to be answered.
+        self.timeout = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         # A proxy that the environment names is not meant for this machine's own servers.
-        self._session.trust_env = not is_loopback(address)
-        self._session.auth = token_from(token, token_file, kind)
-        adapter = HTTPAdapter(
-            pool_maxsize=64,
-            max_retries=BoundedRetry(
-                total=retries,
-                # A call that never reached the server can always be made again.
-                connect=retries,
-                allowed_methods=frozenset(retried),
-                status_forcelist=RETRIED_STATUSES,
-                raise_on_status=False,
-                # An error's Retry-After is a proxy's, and may be hours.
-                respect_retry_after_header=False,
-            ),
-        )
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self.trust_env = not is_loopback(address)
+        self._repeated = repeated
+        self._retries = Retries(retries, token_source(token, token_file, kind), self.pause)
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None = None,
-        body: bytes | None = None,
-    ) -> Any:
+    async def send(self, request: Request) -> Any:
         """Send one request and return the JSON of its answer, or raise a SentimentError."""
+        safe = request.method in self._repeated
+        return await self._retries.of(partial(self._answer, request), safe=safe)
+
+    async def _answer(self, request: Request, token: Token | None) -> Any:
+        status, content = await self._try(request, token)
+        if status >= 400:
+            raise from_answer(status, content)
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            raise UnexpectedAnswer(
+                f"{self.address} did not answer with JSON: is it the right address?", status
+            ) from None
+        if isinstance(answer, dict) and "error_type" in answer:  # gRPC has no place for a status
+            raise from_entry(str(answer["error_type"]), str(answer.get("error")))
+        return answer
+
+    def _timed_out(self, *, sent: bool) -> TimedOut:
+        return TimedOut(f"{self.address} did not answer in time.", sent=sent)
+
+    def _failed(self, cause: str, *, sent: bool) -> ConnectionFailed:
+        return ConnectionFailed(
+            f"{self.address} cannot be reached: is the server up? ({cause})", sent=sent
+        )
+
+    @abstractmethod
+    async def _try(self, request: Request, token: Token | None) -> tuple[int, bytes]:
+        """Send it once; returns the status and the body, raises ConnectionFailed."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the pooled connections."""
+
+
+class BlockingTransport(Transport):
+    """A transport on requests. It waits in place, so that its coroutines can be `finished`."""
+
+    pause = staticmethod(pause)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._session = requests.Session()
+        self._session.trust_env = self.trust_env
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=64))
+
+    async def _try(self, request: Request, token: Token | None) -> tuple[int, bytes]:
         try:
             response = self._session.request(
-                method,
-                self.address + path,
-                params=params,
-                data=body,
-                headers={"Content-Type": "application/json"} if body is not None else None,
+                request.method,
+                self.address + request.path,
+                params=request.params,
+                data=request.body,
+                headers=request.headers,
+                auth=token,
                 timeout=self.timeout,
             )
         except requests.Timeout as error:
-            raise TimedOut(f"{self.address} did not answer in time.") from error
+            raise self._timed_out(sent=_was_sent(error)) from error
         except requests.RequestException as error:
-            cause = _innermost(error)
-            if "Timeout" in cause:  # one that was retried arrives as a connection error
-                raise TimedOut(f"{self.address} did not answer in time.") from error
-            raise ConnectionFailed(
-                f"{self.address} cannot be reached: is the server up? ({cause})"
-            ) from error
-        if response.status_code >= 400:
-            raise from_answer(response.status_code, response.content)
-        try:
-            return response.json()
-        except ValueError:
-            raise UnexpectedAnswer(
-                f"{self.address} did not answer with JSON: is it the right address?",
-                response.status_code,
-            ) from None
+            raise self._failed(_innermost(error), sent=_was_sent(error)) from error
+        return response.status_code, response.content
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def _was_sent(error: requests.RequestException) -> bool:
+    """Whether the server may have got it: what fails before is wrapped as a used-up retry."""
+    return not (error.args and isinstance(error.args[0], MaxRetryError))
 
 
 def _innermost(error: BaseException) -> str:

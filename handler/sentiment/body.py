@@ -14,6 +14,7 @@ from sentiment.route import Route
 
 EXAMPLE = '{"text": "..."}'
 _TYPE_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+_MAY_BE_BINARY = ("", "application/json", "application/octet-stream")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -66,7 +67,8 @@ def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]
     if media_type in _FORMS:
         return _read_form(media_type, row)
     raw = row.get("body", b"")
-    if route is Route.KSERVE and (length := headers.get("inference-header-content-length")):
+    length = headers.get("inference-header-content-length")
+    if length and route is Route.KSERVE and media_type in _MAY_BE_BINARY:
         return _read_binary(length, raw)
     if media_type not in ("", "text/plain", "application/json"):
         raise Unsupported(
@@ -110,11 +112,8 @@ def _read_grpc(row: Mapping[str, bytes]) -> Body:
 
 def _read_binary(length: str, raw: bytes) -> Json:
     """JSON of so many bytes, and then the tensors."""
-    try:
-        size = int(length[:10])
-    except ValueError:
-        size = -1
-    if not 0 <= size <= len(raw):
+    digits = length.isascii() and length.isdigit() and len(length) < 10
+    if not digits or (size := int(length)) > len(raw):
         raise Malformed(
             "Inference-Header-Content-Length is not the length of the JSON: send its bytes, "
             "or leave it and the binary data out."
@@ -158,14 +157,14 @@ def _parse_json(text: str) -> object:
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
     except RecursionError:
-        raise Malformed(f"The JSON is nested too deeply: send {EXAMPLE}.") from None
+        raise Malformed("The JSON is nested too deeply: send flat JSON.") from None
     except json.JSONDecodeError as error:
         raise Malformed(
             f"The body is not JSON ({error.msg}, line {error.lineno}, column {error.colno}): "
-            f"send {EXAMPLE}."
+            "mend it there."
         ) from None
     except ValueError:  # int() refuses more than sys.get_int_max_str_digits() digits
-        raise Malformed(f"The JSON holds a number with too many digits: send {EXAMPLE}.") from None
+        raise Malformed("A number in the JSON has too many digits: send a shorter one.") from None
 
 
 def _number(written: str) -> float:
@@ -175,4 +174,4 @@ def _number(written: str) -> float:
 
 
 def _refuse_constant(name: str) -> object:
-    raise Malformed(f"{name} is not JSON: send {EXAMPLE}.")
+    raise Malformed(f"{name} is not JSON: send null, or a number.")

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of the service.
 
 Bodies and answers are the very types that the dialects read and write, and errors are the classes
-of `errors`, so that the document cannot say anything else than what happens.
+of `errors`, so that the document says what happens.
 """
 
 import json
@@ -76,14 +76,6 @@ def document(service: Service) -> dict[str, Any]:
         paths[path.format(name=service.name)] = {"post": _post(group, schema_of)}
     predictions = f"/predictions/{service.name}"
     paths[predictions]["get"] = _get("page", "A page to try it on, for browsers", "text/html")
-    paths[predictions]["get"]["parameters"] = [
-        {
-            "name": "Accept",
-            "in": "header",
-            "required": True,
-            "schema": {"const": "text/html"},
-        }
-    ]
     paths[f"{predictions}/{service.version}/openapi.json"] = {
         "get": _get("openapi", "This document", "application/json")
     }

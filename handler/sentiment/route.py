@@ -1,8 +1,9 @@
 """By which of TorchServe's routes a request came.
 
-TorchServe does not show its handler the path. But its front end adds headers, over whatever a
-client sends under their names: `explain` and `url_path` on /predictions, `explain` on the KServe
-routes, neither on /invocations and /{model}/predict. A gRPC call has no headers at all.
+TorchServe does not show its handler the path. But its front end adds headers: `explain` and
+`url_path` on /predictions, over whatever a client sends under these names, `explain` on the KServe
+routes, neither on /invocations and /{model}/predict. A client that sends there what the front end
+does not is answered as if it had asked elsewhere, and nobody else is. A gRPC call has no headers.
 """
 
 from collections.abc import Mapping

@@ -34,7 +34,7 @@ def examples(document: str) -> Iterator[Example]:
             continue
         for command in content.split("$ ")[1:]:
             # A command goes on over lines that end in a backslash.
-            found = re.fullmatch(r"((?:.*\\\n)*.*\n)(.*)", command, re.DOTALL)
+            found = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", command, re.DOTALL)
             assert found, command
             yield Example(name, language, found[1], found[2] or None)
 

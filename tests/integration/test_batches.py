@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sentiment_client import SentimentClient
-from tests.integration.load import Counters, counted, held_up, post_together
+from tests.integration.load import HOLDING_TEXTS, Counters, counted, held_up, post_together
 from tests.integration.texts import TEXTS
 
 JSON = {"Content-Type": "application/json"}
@@ -20,13 +20,14 @@ def test_64_requests_at_once_are_scored_in_a_few_batches(
     url: str, client: SentimentClient, counters: Counters
 ) -> None:
     before = counters()
-    holding = held_up(url, client)
+    holding = held_up(url)
     answers = post_together(url, [as_json({"text": TEXTS[i % len(TEXTS)]}) for i in range(64)])
     holding.join()
     assert {answer.status_code for answer in answers} == {200}
     since = counted(counters, before, 65)
     assert since["sentiment_requests_total"] == 65
-    assert since["sentiment_texts_total"] == 64 + 20
+    # On a slow machine the one that holds the others up may itself be cut short.
+    assert 64 < since["sentiment_texts_total"] <= 64 + HOLDING_TEXTS
     # One held the worker up, and 64 are two full batches; a straggler may make one more.
     assert 3 <= since["sentiment_batches_total"] <= 6
 
@@ -70,7 +71,7 @@ def test_each_bad_request_gets_its_own_error_and_costs_no_other(
     mixed: list[tuple[dict[str, str], bytes]] = []
     for bad, text in zip(BAD.values(), TEXTS * 2, strict=False):
         mixed += [as_json({"text": text}), (bad[0], bad[1])]
-    holding = held_up(url, client)
+    holding = held_up(url)
     answers = post_together(url, mixed)
     holding.join()
     seen = len(mixed)  # by the handler: the one that held it up, and all but the 5 MB text
@@ -100,7 +101,7 @@ def test_requests_of_one_and_of_many_texts_share_batches(
     alone = {text: client.predict(text).scores for text in TEXTS}
     before = counters()
     bodies = [as_json({"texts": list(TEXTS)}), as_json({"text": TEXTS[0]})] * 16
-    holding = held_up(url, client)
+    holding = held_up(url)
     answers = post_together(url, bodies)
     holding.join()
     assert counted(counters, before, 33)["sentiment_batches_total"] <= 5

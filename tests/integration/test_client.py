@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,47 @@ def test_the_command_predicts(
     monkeypatch.setattr("sys.stdin", piped(b"fine\ncaf\xe9\n"))
     assert main([*command, "predict", "-"]) == 1
     assert "line 2 of the input is not UTF-8" in capsys.readouterr().err
+
+
+def test_the_command_answers_the_lines_before_a_broken_one(server: Server) -> None:
+    run = [sys.executable, "-m", "sentiment_client", "--address", server.properties.inference]
+    done = subprocess.run(
+        [*run, "predict", "-"], input=b"fine\ncaf\xe9\n", capture_output=True, check=False
+    )
+    assert done.stdout.endswith(b"\tfine\n")
+    assert b"line 2 of the input is not UTF-8" in done.stderr
+    assert done.returncode == 1
+
+
+def test_the_command_answers_a_line_before_the_next_one_comes(server: Server) -> None:
+    run = [sys.executable, "-m", "sentiment_client", "--address", server.properties.inference]
+    with subprocess.Popen(
+        [*run, "predict", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as command:
+        assert command.stdin
+        assert command.stdout
+        for line in (b"A wonderful film.\n", b"A terrible mess.\n"):
+            command.stdin.write(line)
+            command.stdin.flush()
+            assert command.stdout.readline().endswith(line)  # or waits for ever
+        command.stdin.close()
+        assert command.wait(10) == 0
+
+
+def test_a_stream_is_answered_in_order_and_can_be_left(client: SentimentClient) -> None:
+    taken = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield TEXTS[taken % 2]
+
+    stream = client.predict_stream(texts())
+    labels = [r.label for r in islice(stream, 320) if isinstance(r, Prediction)]
+    stream.close()
+    assert labels == ["NEGATIVE", "POSITIVE"] * 160
+    assert taken < 320 + 32 * 5
 
 
 def piped(content: bytes) -> io.TextIOWrapper:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import requests
 
 from scripts.archive import build
 from scripts.server import Server
 from sentiment_client import Conflict, ManagementClient, NotFound, SentimentError
+from tests.conftest import running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,26 +23,37 @@ def test_a_model_is_listed_and_described(management: ManagementClient) -> None:
 
 
 def test_a_second_version_is_registered_made_the_default_and_taken_away(
-    server: Server, management: ManagementClient
+    archive: Path, tmp_path: Path
 ) -> None:
-    build(str(ROOT / "model"), server.model_store / "second.mar", version="2.0")
-    model = management.register("second.mar")
-    try:
-        assert (model.version, model.ready_workers) == ("2.0", 1)
-        assert (model.batch_size, model.max_batch_delay) == (32, 1)
-        assert management.default_version() == "1.0"
-        with server.client(version="2.0") as client:
-            assert client.predict("Great!").label == "POSITIVE"
-        with pytest.raises(Conflict):
-            management.register("second.mar")
-        management.set_default("2.0")
-        assert management.default_version() == "2.0"
-    finally:
-        management.set_default("1.0")
-        management.unregister("sentiment", "2.0")
-    assert [model.version for model in management.describe_all()] == ["1.0"]
-    with pytest.raises(NotFound):
-        management.describe("sentiment", "2.0")
+    build(str(ROOT / "model"), archive.parent / "second.mar", version="2.0")
+    # A server of its own, since TorchServe is not the same afterwards: see the last lines.
+    with running(archive, tmp_path, enable_model_api="true") as server:
+        with server.management() as management:
+            model = management.register("second.mar")
+            assert (model.version, model.ready_workers) == ("2.0", 1)
+            assert (model.batch_size, model.max_batch_delay) == (32, 1)
+            assert management.default_version() == "1.0"
+            with server.client(version="2.0") as client:
+                assert client.predict("Great!").label == "POSITIVE"
+            with pytest.raises(Conflict):
+                management.register("second.mar")
+            management.set_default("2.0")
+            assert management.default_version() == "2.0"
+            assert invoke(server) == 200
+            management.set_default("1.0")
+            management.unregister("sentiment", "2.0")
+            assert [model.version for model in management.describe_all()] == ["1.0"]
+            with pytest.raises(NotFound):
+                management.describe("sentiment", "2.0")
+        # As docs/api.md says: it has forgotten which model /invocations is for.
+        assert invoke(server) == 400
+        assert invoke(server, "?model_name=sentiment") == 200
+
+
+def invoke(server: Server, query: str = "") -> int:
+    body = {"inputs": "Great!", "parameters": {}}
+    address = f"{server.properties.inference}/invocations{query}"
+    return requests.post(address, json=body, timeout=60).status_code
 
 
 def test_what_is_not_there_is_not_found(management: ManagementClient) -> None:

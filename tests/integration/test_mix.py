@@ -2,21 +2,21 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import grpc
 import pytest
 import requests
-from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 
 from scripts.server import Server
 from sentiment_client import SentimentClient
+from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 from tests.integration.load import Counters, counted, held_up, together
 from tests.integration.texts import TEXTS
 
 Ask = Callable[[str, Any], tuple[int, Any]]  # a route or "grpc", and a body -> status and answer
-Labels = Callable[[Any], list[str]]
 
 
 def tensor(texts: list[str]) -> dict[str, object]:
@@ -27,20 +27,35 @@ def best(ranking: list[dict[str, Any]]) -> str:
     return str(ranking[0]["label"])
 
 
-# Where it goes, how two texts are asked about, where their labels are, and a bad body with what
-# is said of it.
+@dataclass(frozen=True)
+class Dialect:
+    """Where it is spoken, what asks about texts, where their labels are in the answer.
+
+    `bad` is a body that is refused with `status` and words that hold `says`.
+    """
+
+    route: str
+    body: Callable[[list[str]], Any]
+    labels: Callable[[Any], list[str]]
+    bad: Any
+    status: int
+    says: str
+    many: bool = True
+
+
 NATIVE, TEI, SAGEMAKER = "/predictions/sentiment", "/sentiment/predict", "/invocations"
 V1, V2 = "/v1/models/sentiment:predict", "/v2/models/sentiment/infer"
-DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str]] = {
-    "one text": (
+DIALECTS = {
+    "one text": Dialect(
         NATIVE,
         lambda texts: {"text": texts[0]},
         lambda answer: [answer["sentiment"]],
         {"text": 3},
         422,
         "Expected a string",
+        many=False,
     ),
-    "many texts": (
+    "many texts": Dialect(
         NATIVE,
         lambda texts: {"texts": texts},
         lambda answer: [entry["sentiment"] for entry in answer["results"]],
@@ -48,7 +63,7 @@ DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str
         422,
         "at least one",
     ),
-    "Hugging Face": (
+    "Hugging Face": Dialect(
         NATIVE,
         lambda texts: {"inputs": texts, "parameters": {}},
         lambda answer: [best(ranking) for ranking in answer],
@@ -56,7 +71,7 @@ DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str
         422,
         "At index 1",
     ),
-    "TEI": (
+    "TEI": Dialect(
         TEI,
         lambda texts: {"inputs": texts},
         lambda answer: [best(ranking) for ranking in answer],
@@ -64,7 +79,7 @@ DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str
         413,
         "65 texts",
     ),
-    "SageMaker": (
+    "SageMaker": Dialect(
         SAGEMAKER,
         lambda texts: {"inputs": texts, "parameters": {}},
         lambda answer: [entry["label"] for entry in answer],
@@ -72,7 +87,7 @@ DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str
         422,
         "top_k",
     ),
-    "KServe v1": (
+    "KServe v1": Dialect(
         V1,
         lambda texts: {"instances": texts},
         lambda answer: [entry["label"] for entry in answer["predictions"]],
@@ -80,7 +95,7 @@ DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str
         400,
         "At index 1",
     ),
-    "KServe v2": (
+    "KServe v2": Dialect(
         V2,
         lambda texts: {"inputs": [tensor(texts)]},
         lambda answer: list(answer["outputs"][0]["data"]),
@@ -88,7 +103,7 @@ DIALECTS: dict[str, tuple[str, Callable[[list[str]], Any], Labels, Any, int, str
         422,
         "make them agree",
     ),
-    "gRPC": (
+    "gRPC": Dialect(
         "grpc",
         lambda texts: {"texts": texts},
         lambda answer: [entry["sentiment"] for entry in answer["results"]],
@@ -127,39 +142,34 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
     url: str, client: SentimentClient, counters: Counters, ask: Ask
 ) -> None:
     alone = {text: client.predict(text).label for text in TEXTS}
-    rounds, bad_every = 20, 10
-    calls, expected = [], []
-    for turn in range(rounds):
-        for name, (route, body, labels, bad, status, says) in DIALECTS.items():
+    calls: list[Callable[[], tuple[int, Any]]] = []
+    sent: list[tuple[Dialect, list[str] | None]] = []  # None for a bad one
+    for turn in range(20):
+        for dialect in DIALECTS.values():
             texts = [TEXTS[turn % len(TEXTS)], TEXTS[(turn + 1) % len(TEXTS)]]
-            if len(calls) % bad_every == turn % bad_every:  # so that each dialect has its turn
-                calls.append(partial(ask, route, bad))
-                expected.append((name, status, says, None, None))
-            else:
-                calls.append(partial(ask, route, body(texts)))
-                expected.append((name, 200, None, labels, [alone[text] for text in texts]))
-    bad_dialects = {name for name, _, says, *_ in expected if says}
-    assert bad_dialects == set(DIALECTS)
-    assert sum(1 for entry in expected if entry[2]) == len(calls) // bad_every
+            good = len(calls) % 10 != turn % 10  # so that each dialect has its turn
+            calls.append(partial(ask, dialect.route, dialect.body(texts) if good else dialect.bad))
+            sent.append((dialect, texts if good else None))
+    bad = [dialect for dialect, texts in sent if texts is None]
+    assert len(bad) == len(calls) // 10
+    assert set(map(id, bad)) == set(map(id, DIALECTS.values()))
 
     before = counters()
-    holding = held_up(url, client)
+    holding = held_up(url)
     answers = together(calls)
     holding.join()
+
+    for (status, answer), (dialect, asked) in zip(answers, sent, strict=True):
+        if asked is None:
+            assert status == dialect.status, answer
+            assert set(answer) == {"error", "error_type"}
+            assert dialect.says in answer["error"]
+        else:
+            assert status == 200, answer
+            right = [alone[text] for text in asked]
+            assert dialect.labels(answer) == (right if dialect.many else right[:1])
 
     # 160 fill five batches of 32; one held the worker up, and stragglers may make some more.
     since = counted(counters, before, len(calls) + 1)
     assert since["sentiment_requests_total"] == len(calls) + 1
     assert since["sentiment_batches_total"] <= 12
-
-    for (status, answer), (name, wanted, says, labels, right) in zip(
-        answers, expected, strict=True
-    ):
-        assert status == wanted, (name, answer)
-        if labels is None or right is None:
-            assert set(answer) == {"error", "error_type"}, name
-            assert str(says) in answer["error"], name
-        else:
-            got = labels(answer)
-            assert got == right[: len(got)], name
-            assert got, name

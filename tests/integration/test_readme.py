@@ -13,6 +13,7 @@ from sentiment_client import ManagementClient
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def test_the_answer_on_the_first_screen_is_the_real_one(url: str) -> None:
@@ -40,14 +41,24 @@ def test_its_python_runs(server: Server, management: ManagementClient) -> None:
 
 def test_its_limits_are_those_that_are_set() -> None:
     limits = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())["handler"]
-    assert f"more than {limits['max_texts_per_request']} texts" in README
-    assert f"over {limits['max_chars_per_text']:,} characters" in README
+    texts, characters = limits["max_texts_per_request"], f"{limits['max_chars_per_text']:,}"
+    assert f"at most {texts} texts of at most {characters} characters" in README.replace("\n", " ")
+    assert f"more than {texts} texts, or a text over {characters} characters" in API
     assert f"({limits['max_tokens']} tokens)" in README
 
 
-def test_every_file_it_links_to_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("document", ["README.md", "docs/api.md", "docs/clients.md"])
+def test_every_place_it_links_to_is_there(document: str) -> None:
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = path.parent / name if name else path
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
 
 
 def test_every_make_target_it_names_is_there() -> None:

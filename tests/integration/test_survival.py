@@ -8,12 +8,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import grpc
 import pytest
 import requests
 import torch
 
 from scripts.server import Server
 from sentiment_client import SentimentClient
+from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 
 RANDOM_BODIES = 10_000
 SENDERS = 8
@@ -121,6 +123,20 @@ def test_no_form_kills_it(url: str, content_type: bytes, body: bytes) -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "FOO"])
 def test_no_method_kills_it(url: str, method: str) -> None:
     assert requests.request(method, url, data=b"tell-nobody", timeout=20).status_code == 200
+
+
+def test_a_streaming_grpc_call_is_answered(server: Server) -> None:
+    """TorchServe would end the worker of a handler that does not expect one."""
+    _, port = server.properties.ports()["grpc_inference_port"]
+    request = PredictionsRequest(model_name="sentiment", input={"data": b"tell-nobody"})
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stream = channel.unary_stream(
+            METHOD.replace("/Predictions", "/StreamPredictions"),
+            request_serializer=PredictionsRequest.SerializeToString,
+            response_deserializer=PredictionResponse.FromString,
+        )
+        (part,) = stream(request, timeout=30)
+    assert "sentiment" in json.loads(part.prediction)
 
 
 def test_10000_random_bodies_do_not_kill_it(url: str) -> None:

@@ -14,3 +14,5 @@ TEXTS = (
     "A small masterpiece of timing and tenderness. " * 12,
     "The hero is dull, the villain is duller, and the dialogue is dullest of all. " * 12,
 )
+# Their labels, as whoever wrote them meant them.
+LABELS = ("POSITIVE", "NEGATIVE") * 6

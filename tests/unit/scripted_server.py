@@ -12,22 +12,28 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-Step = tuple[int, bytes] | str
+Answer = tuple[int, bytes] | str
+Step = Answer | Callable[[bytes], Answer]
 
 
 @dataclass
 class Scripted:
-    """`address` to ask; `requests` are the (method, path, headers, body) that arrived."""
+    """`address` to ask; `requests` are the (method, path, headers, body) that arrived.
+
+    `arrived` is called for each of them before it is answered.
+    """
 
     address: str
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    arrived: Callable[[], object] = lambda: None
 
 
 @contextmanager
 def scripted(*steps: Step) -> Iterator[Scripted]:
     """Answer each request by the next step, and the last one for ever.
 
-    A step is (status, body), "reset" (the connection is reset) or "silence" (no answer).
+    A step is (status, body), "reset" (the connection is reset), "silence" (no answer), or
+    a function of the request's body that returns one of these.
     """
     left = list(steps)
     released = threading.Event()
@@ -39,7 +45,10 @@ def scripted(*steps: Step) -> Iterator[Scripted]:
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             server.requests.append((self.command, self.path, dict(self.headers), body))
+            server.arrived()
             step = left.pop(0) if len(left) > 1 else left[0]
+            if callable(step):
+                step = step(body)
             if step == "silence":
                 released.wait(30)
                 self.close_connection = True

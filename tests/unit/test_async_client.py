@@ -22,7 +22,7 @@ from sentiment_client import (
     retries,
 )
 from tests.unit.scripted_server import free_port, scripted
-from tests.unit.test_client import ANSWER, OK, PREDICTION, answers, error
+from tests.unit.test_client import ANSWER, OK, PREDICTION, REFUSAL, WORKER_DIED, answers, error
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,9 @@ def predict(address: str, **options: Any) -> Prediction:
     return asyncio.run(ask())
 
 
-@pytest.mark.parametrize("failure", ["reset", (500, b""), (503, error("Overloaded")), (507, b"{}")])
+@pytest.mark.parametrize(
+    "failure", ["reset", (500, WORKER_DIED), (500, b""), (503, error("Overloaded")), (507, b"{}")]
+)
 def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
     with scripted(failure, failure, OK) as server:
         assert predict(server.address, timeout=5) == PREDICTION
@@ -46,9 +48,13 @@ def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
     assert {body for _, _, _, body in server.requests} == {b'{"text": "good"}'}
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
-def test_what_the_caller_got_wrong_is_not_tried_again(status: int) -> None:
-    with scripted((status, error("Validation"))) as server:
+@pytest.mark.parametrize(
+    "answer",
+    [(status, error("Validation")) for status in (400, 404, 413, 415, 422)]
+    + [(500, error("Backend"))],  # which would be scored again with all its neighbours
+)
+def test_what_would_fail_again_is_not_tried_again(answer: tuple[int, bytes]) -> None:
+    with scripted(answer) as server:
         with pytest.raises(SentimentError):
             predict(server.address)
         assert len(server.requests) == 1
@@ -122,6 +128,16 @@ def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
     assert sent == ["Bearer old", "Bearer new", "Bearer abc"]
     with pytest.raises(Unauthorized, match="holds no inference token"):
         predict("127.0.0.1:1", token_file=tmp_path / "none")
+
+
+def test_the_token_is_read_for_each_try(tmp_path: Path) -> None:
+    keys = tmp_path / "key_file.json"
+    keys.write_text('{"inference": {"key": "old"}}')
+    with scripted(REFUSAL, OK) as server:
+        server.arrived = lambda: keys.write_text('{"inference": {"key": "new"}}')
+        assert predict(server.address, token_file=keys) == PREDICTION
+    sent = [headers["Authorization"] for _, _, headers, _ in server.requests]
+    assert sent == ["Bearer old", "Bearer new"]
 
 
 def test_a_stream_reads_no_further_than_requests_can_start() -> None:

@@ -183,7 +183,7 @@ def test_kserves_binary_extension_is_json_and_then_bytes() -> None:
     assert binary("2", b"{}") == Json({})
 
 
-@pytest.mark.parametrize("length", ["-1", "5", "two", "0", "9" * 5_000, "1"])
+@pytest.mark.parametrize("length", ["-1", "5", "two", "0", "9" * 5_000, "1", "1_0", "0000000002"])
 def test_a_length_that_is_not_that_of_the_json_is_malformed(length: str) -> None:
     with pytest.raises(Malformed):
         binary(length, b"{}\x01\x02")

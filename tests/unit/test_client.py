@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ from sentiment_client import (
     retries,
 )
 from sentiment_client.command import main
-from tests.unit.scripted_server import Scripted, free_port, scripted
+from tests.unit.scripted_server import Answer, Scripted, free_port, scripted
 
 ANSWER = {
     "sentiment": "POSITIVE",
@@ -41,6 +41,9 @@ ANSWER = {
     "tokens": 3,
     "truncated": False,
 }
+WORKER_DIED = b'{"code": 500, "type": "InternalServerException", "message": "Worker died."}'
+LATE = {"error": "no time", "error_type": "Overloaded"}
+REFUSAL = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')
 OK = (200, json.dumps(ANSWER).encode())
 PREDICTION = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 3, False)
 
@@ -54,7 +57,9 @@ def error(kind: str, message: str = "no") -> bytes:
     return json.dumps({"error": message, "error_type": kind}).encode()
 
 
-@pytest.mark.parametrize("failure", ["reset", (500, b""), (503, error("Overloaded")), (507, b"{}")])
+@pytest.mark.parametrize(
+    "failure", ["reset", (500, WORKER_DIED), (500, b""), (503, error("Overloaded")), (507, b"{}")]
+)
 def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
     with (
         scripted(failure, failure, OK) as server,
@@ -65,9 +70,13 @@ def test_what_passes_is_tried_again(failure: tuple[int, bytes] | str) -> None:
     assert {body for _, _, _, body in server.requests} == {b'{"text": "good"}'}
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
-def test_what_the_caller_got_wrong_is_not_tried_again(status: int) -> None:
-    with scripted((status, error("Validation"))) as server, SentimentClient(server.address) as asks:
+@pytest.mark.parametrize(
+    "answer",
+    [(status, error("Validation")) for status in (400, 404, 413, 415, 422)]
+    + [(500, error("Backend"))],  # which would be scored again with all its neighbours
+)
+def test_what_would_fail_again_is_not_tried_again(answer: tuple[int, bytes]) -> None:
+    with scripted(answer) as server, SentimentClient(server.address) as asks:
         with pytest.raises(SentimentError):
             asks.predict("good")
         assert len(server.requests) == 1
@@ -104,6 +113,26 @@ def test_no_server_at_all() -> None:
     with SentimentClient(f"127.0.0.1:{free_port()}") as client:
         with pytest.raises(ConnectionFailed, match="is the server up"):
             client.predict("good")
+
+
+def test_what_never_reached_the_server_can_always_be_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses = []
+
+    def pause_after(tries: int) -> float:
+        pauses.append(tries)
+        return 0.0
+
+    monkeypatch.setattr(retries, "pause_after", pause_after)
+    with ManagementClient(f"127.0.0.1:{free_port()}") as management:
+        with pytest.raises(ConnectionFailed):
+            management.unregister("sentiment")
+    assert len(pauses) == retries.RETRIES
+    with scripted("reset") as server, ManagementClient(server.address) as management:
+        with pytest.raises(ConnectionFailed):
+            management.unregister("sentiment")
+        assert len(server.requests) == 1
 
 
 def test_registering_is_not_repeated() -> None:
@@ -210,6 +239,7 @@ def test_a_stream_reads_no_further_than_requests_can_start() -> None:
         assert taken == 0
         assert next(stream) == PREDICTION
         assert taken == 2 * 32 + 1  # with the one that did not fit
+        arrived(server, 2)
         stream.close()
         assert taken == 2 * 32 + 1
         assert len(server.requests) == 2
@@ -247,19 +277,75 @@ def test_ctrl_c_ends_the_command_though_the_server_hangs() -> None:
 
 
 def test_texts_that_the_server_had_no_time_for_are_sent_again() -> None:
-    late = {"error": "no time", "error_type": "Overloaded"}
-    steps = (answers(late, ANSWER, late), answers(ANSWER, late), answers(ANSWER))
+    steps = (answers(LATE, ANSWER, LATE), answers(ANSWER, LATE), answers(ANSWER))
     with scripted(*steps) as server, SentimentClient(server.address) as client:
         assert client.predict_many(["a", "b", "c"]) == [PREDICTION] * 3
     sent = [json.loads(body)["texts"] for *_, body in server.requests]
     assert sent == [["a", "b", "c"], ["a", "c"], ["c"]]
 
-    with scripted(answers(ANSWER, late), answers(late)) as server:
+    with scripted(answers(ANSWER, LATE), answers(LATE)) as server:
         with SentimentClient(server.address, retries=2) as client:
             good, refused = client.predict_many(["a", "b"])
         assert len(server.requests) == 3
     assert good == PREDICTION
     assert type(refused) is Overloaded
+
+
+def test_what_is_scored_stays_when_sending_late_texts_again_fails() -> None:
+    with scripted(answers(ANSWER, LATE), (404, error("NotFound"))) as server:
+        with SentimentClient(server.address) as client:
+            good, late = client.predict_many(["a", "b"])
+        assert len(server.requests) == 2
+    assert good == PREDICTION
+    assert isinstance(late, Overloaded)
+    assert late.message == "no time"
+
+
+def test_late_texts_are_sent_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "BACKOFF", 0.3)
+    with scripted(answers(LATE), answers(ANSWER)) as server:
+        with SentimentClient(server.address) as client:
+            started = time.monotonic()
+            assert client.predict_many(["a"]) == [PREDICTION]
+            assert time.monotonic() - started > 0.3
+
+
+def test_a_closed_stream_sends_no_late_texts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "BACKOFF", 0.3)
+
+    def answer(body: bytes) -> Answer:
+        return answers(*[ANSWER if b"first" in body else LATE] * 32)
+
+    with scripted(answer) as server:
+        with SentimentClient(server.address, in_flight=2) as client:
+            stream = client.predict_stream(["first"] * 32 + ["second"] * 32)
+            next(stream)
+            arrived(server, 2)
+            stream.close()
+            time.sleep(1)  # in which the late ones would have been sent again
+        assert len(server.requests) == 2
+
+
+def taking(limit: int) -> Callable[[bytes], Answer]:
+    """A server that takes so many texts at once."""
+
+    def step(body: bytes) -> Answer:
+        texts = json.loads(body)["texts"]
+        if len(texts) > limit:
+            return 413, error("TooLarge")
+        return answers(*(ANSWER | {"tokens": len(text)} for text in texts))
+
+    return step
+
+
+def test_a_request_that_is_too_large_is_sent_in_parts() -> None:
+    texts = ["x" * (number + 1) for number in range(40)]
+    with scripted(taking(5)) as server, SentimentClient(server.address) as client:
+        results = client.predict_many(texts)
+        assert [r.tokens for r in results if isinstance(r, Prediction)] == list(range(1, 41))
+    with scripted(taking(0)) as server, SentimentClient(server.address) as client:
+        assert [type(r) for r in client.predict_many(["a", "b", "c"])] == [TooLarge] * 3
+        assert len(server.requests) == 5
 
 
 def test_a_token_is_sent() -> None:
@@ -285,11 +371,35 @@ def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
 def test_a_refused_token_is_an_error(tmp_path: Path) -> None:
     keys = tmp_path / "key_file.json"
     keys.write_text('{"inference": {"key": "old"}}')
-    refusal = (400, b'{"code": 400, "type": "InvalidKeyException", "message": "expired"}')
-    with scripted(refusal) as server, SentimentClient(server.address, token_file=keys) as client:
+    with scripted(REFUSAL) as server, SentimentClient(server.address, token_file=keys) as client:
         with pytest.raises(Unauthorized, match="expired"):
             client.predict("good")
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("failure", [(503, b"{}"), REFUSAL])
+def test_the_token_is_read_for_each_try(tmp_path: Path, failure: tuple[int, bytes]) -> None:
+    keys = tmp_path / "key_file.json"
+    keys.write_text('{"inference": {"key": "old"}}')
+    with scripted(failure, OK) as server:
+        server.arrived = lambda: keys.write_text('{"inference": {"key": "new"}}')
+        with SentimentClient(server.address, token_file=keys) as client:
+            assert client.predict("good") == PREDICTION
+    sent = [headers["Authorization"] for _, _, headers, _ in server.requests]
+    assert sent == ["Bearer old", "Bearer new"]
+
+
+def test_a_token_that_is_replaced_by_another_bad_one_is_given_up(tmp_path: Path) -> None:
+    keys = tmp_path / "key_file.json"
+    keys.write_text('{"inference": {"key": "0"}}')
+    with scripted(REFUSAL) as server:
+        server.arrived = lambda: keys.write_text(
+            json.dumps({"inference": {"key": str(len(server.requests))}})
+        )
+        with SentimentClient(server.address, token_file=keys) as client:
+            with pytest.raises(Unauthorized, match="expired"):
+                client.predict("good")
+        assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"inference": 3}'])

@@ -41,7 +41,6 @@ def test_the_clients_take_the_same_options(other: type) -> None:
     ("name", "extra", "package"),
     [
         ("AsyncSentimentClient", "async", "httpx"),
-        ("AsyncSentimentClient", "async", "httpx_retries"),
         ("GrpcSentimentClient", "grpc", "grpc"),
         ("GrpcSentimentClient", "grpc", "google.protobuf"),
     ],
@@ -57,7 +56,7 @@ def test_a_missing_extra_is_named(name: str, extra: str, package: str) -> None:
 def test_importing_everything_needs_no_extra() -> None:
     code = (
         "from sentiment_client import *; import sys;"
-        "print(*{'httpx', 'httpx_retries', 'grpc', 'google'} & set(sys.modules))"
+        "print(*{'httpx', 'grpc', 'google'} & set(sys.modules))"
     )
     run = [sys.executable, "-c", code]
     assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "\n"

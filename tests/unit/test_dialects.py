@@ -89,8 +89,7 @@ def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestErro
         (INVOCATIONS, {"inputs": ["a"], "parameters": {"top_k": 1}}, [[BEST]]),
         (INVOCATIONS, {"inputs": ["a"], "parameters": {"top_k": None}}, [ALL]),
         (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": True}}, [BEST]),
-        (INVOCATIONS, {"text": "a"}, NATIVE),
-        (INVOCATIONS, {"texts": ["a"]}, {"results": [NATIVE]}),
+        (INVOCATIONS, {"inputs": "a", "truncation_direction": "Right"}, ALL),
         (KSERVE, {"instances": ["a", {"text": "b"}]}, {"predictions": [BEST, BEST]}),
         (KSERVE, {"instances": [{"data": "a"}]}, {"predictions": [BEST]}),
         (KSERVE, {"id": "42", "inputs": [tensor()]}, infer_answer(id="42")),
@@ -105,6 +104,7 @@ def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestErro
         (GRPC, {"inputs": "a"}, [ALL]),
         (GRPC, {"inputs": "a", "parameters": {"top_k": 1}}, [[BEST]]),
         (GRPC, {"inputs": "a", "raw_scores": False}, ALL),
+        (GRPC, {"inputs": [["a"], ["b"]]}, [ALL, ALL]),
         (GRPC, {"instances": ["a"]}, {"predictions": [BEST]}),
         (GRPC, {"inputs": [tensor()]}, infer_answer()),
     ],
@@ -116,7 +116,7 @@ def test_each_dialect_answers_in_its_own_shape(
 
 
 @pytest.mark.parametrize("body", [Text("a"), Form({"text": "a"}), Form({"data": "a"})])
-@pytest.mark.parametrize("route", [PREDICTIONS, INVOCATIONS])
+@pytest.mark.parametrize("route", [PREDICTIONS, GRPC])
 def test_a_text_or_a_form_is_answered_natively(route: Route, body: Body) -> None:
     assert ask(body, route) == NATIVE
 
@@ -129,9 +129,16 @@ def test_a_query_makes_it_sagemakers() -> None:
 
 def test_binary_tensors_are_read() -> None:
     without = {name: value for name, value in tensor().items() if name != "data"}
-    asked = {"inputs": [without | {"parameters": {"binary_data_size": 12}}]}
+    asked: Any = {"inputs": [without | {"parameters": {"binary_data_size": 12}}]}
     body = Json(asked, binary=b"\x03\0\0\0a b\x02\0\0\0\xc3\xa9")
+    with pytest.raises(Malformed, match="13 bytes"):
+        decode(body, KSERVE)
+    del asked["inputs"][0]["parameters"]
     assert decode(body, KSERVE).texts == ["a b", "é"]
+    with pytest.raises(Validation, match="beside"):
+        decode(Json({"inputs": [tensor()]}, binary=b"\x01\0\0\0a"), KSERVE)
+    with pytest.raises(Validation, match="second version"):
+        decode(Json({"instances": ["a"]}, binary=b"\x01\0\0\0a"), KSERVE)
     for broken, error in [
         (b"", Validation),
         (b"\x03\0", Malformed),
@@ -179,13 +186,17 @@ def test_options_choose_the_function(route: Route, value: object, function: str 
         (PREDICTIONS, {"texts": ["a"], "text": "b"}, 'no field named "text"'),
         (PREDICTIONS, {"inputs": []}, "at least one"),
         (PREDICTIONS, {"inputs": ["a", " "]}, "At index 1: The text is blank"),
-        (PREDICTIONS, {"inputs": [["a", "b"]]}, '"inputs[0]": Expected a string'),
+        (
+            PREDICTIONS,
+            {"inputs": [["a", "b"]]},
+            "At index 0: The text must be a string",
+        ),
         (PREDICTIONS, {"inputs": {"text": "a"}}, '"inputs": Expected a string or a list'),
         (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 0}}, "a whole number >= 1"),
         (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": "1"}}, "got a string"),
         (PREDICTIONS, {"inputs": "a", "parameters": {"topk": 1}}, 'no field named "topk"'),
-        (PREDICTIONS, {"inputs": "a", "parameters": {"function_to_apply": "x"}}, "no such value"),
-        (INVOCATIONS, {"inputs": [["a", "b"]]}, '"inputs[0]": Expected a list of length <= 1'),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"function_to_apply": "x"}}, '"softmax"'),
+        (INVOCATIONS, {"inputs": [["a", "b"]]}, "At index 0: There are 2 texts in one list"),
         (INVOCATIONS, {"inputs": ["a", ""]}, "At index 1"),
         (INVOCATIONS, {"inputs": "a", "raw_scores": "yes"}, "Expected a boolean"),
         (INVOCATIONS, {}, '"inputs" is missing'),
@@ -199,10 +210,13 @@ def test_options_choose_the_function(route: Route, value: object, function: str 
         (KSERVE, {"inputs": [tensor(shape=[3])]}, "make them agree"),
         (KSERVE, {"inputs": [tensor(shape=[2**31] * 99)]}, '"inputs[0].shape'),
         (KSERVE, {"inputs": [tensor(data=["a", 3])]}, "At index 1"),
-        (KSERVE, {"inputs": [tensor()], "outputs": [{"name": "logits"}]}, "no such value"),
+        (KSERVE, {"inputs": [tensor()], "outputs": [{"name": "logits"}]}, '"label" or "score"'),
+        (KSERVE, {"inputs": [tensor()], "outputs": [{"name": "score"}] * 3}, "length <= 2"),
         (KSERVE, {"instances": ["a", {"text": "b", "data": "c"}]}, "At index 1"),
+        (KSERVE, {"instances": ["a", {"x": "b"}]}, "At index 1"),
+        (KSERVE, {"instances": ["a", {"text": 5}]}, "At index 1"),
         (KSERVE, {"instances": [{}]}, '"text" and "data"'),
-        (KSERVE, {"instances": [3]}, '"instances[0]"'),
+        (KSERVE, {"instances": [3]}, "At index 0"),
         (KSERVE, {"instances": []}, "at least one"),
     ],
 )
@@ -222,10 +236,37 @@ def test_a_form_has_exactly_one_text(fields: dict[str, str]) -> None:
         decode(Form(fields))
 
 
-@pytest.mark.parametrize("body", [Text("a"), Form({"text": "a"})])
-def test_kserve_speaks_json_alone(body: Body) -> None:
+@pytest.mark.parametrize("body", [Text('{"inputs": "a"}'), Form({"text": "a"})])
+@pytest.mark.parametrize("route", [KSERVE, INVOCATIONS])
+def test_routes_of_others_speak_json_alone(route: Route, body: Body) -> None:
     with pytest.raises(Unsupported, match="application/json"):
-        decode(body, KSERVE)
+        decode(body, route)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"text": "a", "A" * 200_000 + " - at `$": 1},
+        {"inputs": "a", "parameters": {"function_to_apply": "x - at `$" + "B" * 200_000}},
+        {"inputs": "a", "parameters": {"A" * 200_000: 1}},
+    ],
+)
+def test_an_error_is_short_whatever_it_quotes(value: object) -> None:
+    with pytest.raises(Validation) as caught:
+        decode(Json(value))
+    assert len(caught.value.message) < 450
+
+
+def test_the_first_bad_text_decides() -> None:
+    with pytest.raises(Malformed, match="At index 0"):
+        decode(Json({"inputs": ["\ud800", 5]}))
+    with pytest.raises(TooLarge):
+        decode(Json({"inputs": [5] * 4}))
+
+
+def test_an_output_is_given_once_however_often_it_is_asked_for() -> None:
+    asked = {"inputs": [tensor()], "outputs": [{"name": "score"}] * 2}
+    assert len(ask(Json(asked), KSERVE)["outputs"]) == 1
 
 
 def test_a_lone_surrogate_is_malformed() -> None:

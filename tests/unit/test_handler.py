@@ -102,6 +102,7 @@ def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) ->
 @pytest.mark.parametrize(
     "headers",
     [
+        {"URL_PATH": "openapi.json", "Explain": "True"},
         {"describe": "True"},
         {"explain": "True"},
         {"body": {"content-type": "text/plain"}},

@@ -45,7 +45,7 @@ class Dialect(Protocol):
 DIALECTS: Mapping[Route, Sequence[Dialect]] = {
     Route.PREDICTIONS: (hugging_face, native_many, native),
     Route.KSERVE: (kserve_v1, kserve_v2),
-    Route.INVOCATIONS: (sagemaker, native_many, native, tei),
+    Route.INVOCATIONS: (sagemaker, tei),
     Route.GRPC: (kserve_v1, kserve_v2, tei, hugging_face, native_many, native),
 }
 

@@ -6,34 +6,38 @@
 An instance may also be {"data": "..."}, as in TorchServe's own examples.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from sentiment.body import Body, json_fields
-from sentiment.dialects.operation import SOME, Operation, TextField
+from sentiment.body import Body, Json, json_fields
+from sentiment.dialects.operation import A_TEXT, SOME, Operation
 from sentiment.dialects.ranking import LabelScore, best
-from sentiment.errors import all_good
+from sentiment.errors import Validation, all_good
 from sentiment.fields import read
 from sentiment.prediction import Results
 from sentiment.request import Request, check_all
 from sentiment.service import Service
 
-_EXAMPLE = '{"instances": ["..."]}'
+_EXAMPLE = '{"instances": ["...", {"text": "..."}]}'
 
 
-# A text by name: exactly one of the two.
-_NAMES = {"propertyNames": {"enum": ["text", "data"]}}
-Named = Annotated[
-    dict[Literal["text", "data"], TextField],
-    Meta(min_length=1, max_length=1, extra_json_schema=_NAMES),
-]
+_TEXT = {"type": "string"} | A_TEXT
+_NAMED = {
+    "type": "object",
+    "properties": {"text": _TEXT, "data": _TEXT},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
 
 
 class InstancesBody(Struct, forbid_unknown_fields=True):
     """Texts, each by itself or by name."""
 
-    instances: Annotated[list[TextField | Named], Meta(extra_json_schema=SOME)]
+    instances: Annotated[
+        list[Any], Meta(extra_json_schema=SOME | {"items": {"anyOf": [_TEXT, _NAMED]}})
+    ]
 
 
 class PredictionsAnswer(Struct):
@@ -59,14 +63,22 @@ def recognise(body: Body) -> bool:
 
 def decode(body: Body, service: Service) -> Request:
     """Find its texts; raises RequestError, for the first bad text too."""
+    if isinstance(body, Json) and body.binary:
+        raise Validation(f"Binary data is of the second version of the protocol: send {_EXAMPLE}.")
     asked = read(json_fields(body), InstancesBody, _EXAMPLE)
-    texts = [
-        instance if isinstance(instance, str) else next(iter(instance.values()))
-        for instance in asked.instances
-    ]
+    texts = [_text(index, instance) for index, instance in enumerate(asked.instances)]
     return Request(check_all(texts, service.settings))
 
 
 def encode(request: Request, results: Results, service: Service) -> PredictionsAnswer:
     """The best label of each; raises the first text's error."""
     return PredictionsAnswer([best(prediction) for prediction in all_good(results, indexed=True)])
+
+
+def _text(index: int, instance: object) -> object:
+    """The text of an instance, unchecked."""
+    if not isinstance(instance, dict):
+        return instance
+    if len(instance) == 1 and instance.keys() <= {"text", "data"}:
+        return next(iter(instance.values()))
+    raise Validation(f'At index {index}: Send one of "text" and "data", as in {_EXAMPLE}.')

@@ -11,7 +11,7 @@ always. Source: the protocol's "inference request JSON object" and its binary te
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -34,7 +34,7 @@ _DIMENSIONS, _LONGEST = 8, 2**31 - 1
 
 
 class InputTensor(Struct, forbid_unknown_fields=True):
-    """Texts; `data` is flat, or nested as `shape` says, and absent where it follows the JSON."""
+    """Texts; `data` is flat or nested, and absent only where it follows the JSON in binary."""
 
     name: str
     shape: Annotated[list[Annotated[int, Meta(ge=0, le=_LONGEST)]], Meta(max_length=_DIMENSIONS)]
@@ -57,8 +57,15 @@ class InferBody(Struct, forbid_unknown_fields=True):
     id: str | None = None
     model_name: str | None = None
     model_version: str | None = None
-    outputs: list[RequestedOutput] | None = None
+    outputs: Annotated[list[RequestedOutput], Meta(max_length=2)] | None = None
     parameters: dict[str, Any] | None = None
+
+
+class _Asked(NamedTuple):
+    """All that is left of a body when its texts are out: it may be large, and is kept till then."""
+
+    id: str | None
+    outputs: list[str]
 
 
 class OutputTensor(Struct):
@@ -105,31 +112,34 @@ def decode(body: Body, service: Service) -> Request:
     asked = read(body.value, InferBody, _EXAMPLE)
     (tensor,) = asked.inputs
     if tensor.data is UNSET:
+        _check_size(tensor, body.binary)
         most = service.settings.max_texts_per_request
         texts: list[object] = list(_unpacked(body.binary, most))
+    elif body.binary:
+        raise Validation('There is binary data beside "inputs[0].data": send one of them.')
     else:
         texts = list(_flat(tensor.data))
     if (size := math.prod(tensor.shape)) != len(texts):
         raise Validation(
             f'"inputs[0].shape" is of {size} texts and the data of {len(texts)}: make them agree.'
         )
-    return Request(check_all(texts, service.settings), asked=asked)
+    wanted = [output.name for output in asked.outputs or ()]
+    return Request(check_all(texts, service.settings), asked=_Asked(asked.id, wanted))
 
 
 def encode(request: Request, results: Results, service: Service) -> InferAnswer:
     """Label and score of each, or what was asked of them; raises the first text's error."""
-    asked: InferBody = request.asked
+    asked: _Asked = request.asked
     predictions = all_good(results, indexed=True)
     shape = [len(predictions)]
     outputs = {
         "label": OutputTensor("label", shape, "BYTES", [p.label for p in predictions]),
         "score": OutputTensor("score", shape, "FP32", [p.score for p in predictions]),
     }
-    wanted = [output.name for output in asked.outputs] if asked.outputs else list(outputs)
     return InferAnswer(
         model_name=service.name,
         model_version=service.version,
-        outputs=[outputs[name] for name in wanted],
+        outputs=[outputs[name] for name in dict.fromkeys(asked.outputs or outputs)],
         id=UNSET if asked.id is None else asked.id,
     )
 
@@ -142,6 +152,14 @@ def _flat(data: list[Any]) -> Iterator[object]:
             left.extend(reversed(entry))
         else:
             yield entry
+
+
+def _check_size(tensor: InputTensor, binary: bytes) -> None:
+    said = (tensor.parameters or {}).get("binary_data_size", len(binary))
+    if said != len(binary):
+        raise Malformed(
+            f'"binary_data_size" is not the {len(binary)} bytes that follow: make them agree.'
+        )
 
 
 def _unpacked(binary: bytes, most: int) -> Iterator[str]:

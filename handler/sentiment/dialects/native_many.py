@@ -10,15 +10,13 @@ from msgspec import Meta, Struct
 
 from sentiment.body import Body, json_fields
 from sentiment.dialects.native import answer_of
-from sentiment.dialects.operation import A_TEXT, SOME, Operation
+from sentiment.dialects.operation import Operation, TextsField
 from sentiment.errors import RequestError
 from sentiment.fields import read
 from sentiment.prediction import Results
 from sentiment.request import Request, check_texts
 from sentiment.service import Service
 
-# Read as whatever they are, since one that is no text gets an error of its own.
-_TEXTS = SOME | {"items": {"type": "string"} | A_TEXT}
 _RESULTS = {
     "items": {
         "anyOf": [
@@ -32,7 +30,7 @@ _RESULTS = {
 class TextsBody(Struct, forbid_unknown_fields=True):
     """Many texts."""
 
-    texts: Annotated[list[Any], Meta(extra_json_schema=_TEXTS)]
+    texts: TextsField
 
 
 class TextsAnswer(Struct):

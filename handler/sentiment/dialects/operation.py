@@ -13,7 +13,10 @@ A_TEXT = {"pattern": r"[^\s\x1c-\x1f]", "minLength": 1, "maxLength": "max_chars_
 SOME = {"minItems": 1, "maxItems": "max_texts_per_request"}
 
 TextField = Annotated[str, Meta(extra_json_schema=A_TEXT)]
-TextsField = Annotated[list[TextField], Meta(extra_json_schema=SOME)]
+# Read as whatever they are, so that the error of one says which it is.
+TextsField = Annotated[
+    list[Any], Meta(extra_json_schema=SOME | {"items": {"type": "string"} | A_TEXT})
+]
 Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
 
 
@@ -21,9 +24,8 @@ Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
 class Operation:
     """One dialect. `path` may hold {name}, the model's.
 
-    `body` is a type that `msgspec` knows; `answers` are such
-    types, each of which may come; `others` are bodies that are not JSON, by content type.
-    `example` is a body, as `json` loads it.
+    `body` is a type that `msgspec` knows; `answers` are such types, each of which may come;
+    `others` are bodies that are not JSON, by content type. `example` is a body, as `json` loads it.
     """
 
     name: str

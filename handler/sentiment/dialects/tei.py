@@ -4,33 +4,36 @@
 -> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of these for a list
 
 ["a", "b"] and [["a"], ["b"]] are two texts; a pair of sentences, which TEI would make of the
-former, is not spoken here. Texts are always truncated, whatever "truncate" says.
+former, is not spoken here. Texts are always truncated, whatever "truncate" says, and where the
+checkpoint's tokenizer says, which is on the right as a rule.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from sentiment.body import Body, Json, json_fields
-from sentiment.dialects.operation import SOME, Operation, TextField
+from sentiment.dialects.operation import A_TEXT, SOME, Operation, TextField
 from sentiment.dialects.ranking import LabelScore, ranked
-from sentiment.errors import Unsupported, all_good
+from sentiment.errors import Unsupported, Validation, all_good
 from sentiment.fields import read
 from sentiment.prediction import Results
 from sentiment.request import Request, check_all
 from sentiment.service import Service
 
 _EXAMPLE = '{"inputs": "..."}'
-_Alone = Annotated[list[TextField], Meta(min_length=1, max_length=1)]
-_Many = Annotated[list[TextField | _Alone], Meta(extra_json_schema=SOME)]
+_TEXT = {"type": "string"} | A_TEXT
+_ITEMS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1}]}
+_OPTIONS = ("raw_scores", "truncate", "truncation_direction")
 
 
 class TeiBody(Struct, forbid_unknown_fields=True):
     """One text or many, each perhaps in a list of its own; `raw_scores` asks for logits."""
 
-    inputs: TextField | _Many
+    inputs: TextField | Annotated[list[Any], Meta(extra_json_schema=SOME | {"items": _ITEMS})]
     raw_scores: bool = False
     truncate: bool | None = None
+    truncation_direction: Literal["Right", "right"] | None = None
 
 
 OPERATION = Operation(
@@ -44,8 +47,11 @@ OPERATION = Operation(
 
 
 def recognise(body: Body) -> bool:
-    """JSON with an option of this dialect alone."""
-    return not json_fields(body).keys().isdisjoint(("raw_scores", "truncate"))
+    """JSON with an option of this dialect alone, or with texts in lists of their own."""
+    fields = json_fields(body)
+    inputs = fields.get("inputs")
+    nested = isinstance(inputs, list) and any(isinstance(entry, list) for entry in inputs)
+    return nested or not fields.keys().isdisjoint(_OPTIONS)
 
 
 def decode(body: Body, service: Service) -> Request:
@@ -55,7 +61,7 @@ def decode(body: Body, service: Service) -> Request:
     asked = read(body.value, TeiBody, _EXAMPLE)
     inputs = asked.inputs
     if isinstance(inputs, list):
-        inputs = [text if isinstance(text, str) else text[0] for text in inputs]
+        inputs = [_alone(index, entry) for index, entry in enumerate(inputs)]
     texts = check_all(inputs, service.settings)
     return Request(texts, "none" if asked.raw_scores else None, asked)
 
@@ -67,3 +73,14 @@ def encode(
     listed = isinstance(request.asked.inputs, list)
     rankings = [ranked(prediction) for prediction in all_good(results, indexed=listed)]
     return rankings if listed else rankings[0]
+
+
+def _alone(index: int, entry: object) -> object:
+    if not isinstance(entry, list):
+        return entry
+    if len(entry) != 1:
+        raise Validation(
+            f"At index {index}: There are {len(entry)} texts in one list, and pairs are not "
+            f"scored: send {_EXAMPLE}."
+        )
+    return entry[0]

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentiment_client.task import Cancelled, pause
-from sentiment_client.window import in_order
+from sentiment_client.tasks import Cancelled, finished, in_order, pause
 
 
 def test_results_are_in_order_though_later_calls_end_first() -> None:
@@ -67,7 +66,7 @@ def test_calls_that_nobody_waits_for_end_at_their_next_pause(end: str) -> None:
                 raise ValueError("first")
             return
         with pytest.raises(Cancelled):
-            pause(30)
+            finished(pause(30))
         ended.release()
 
     results = in_order(call, range(4), 4)

@@ -1,0 +1,82 @@
+"""2. FastAPI with the textbook batching loop: a queue, 10 ms for more to come, one padded call."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from benchmarks.peers.checkpoint import Checkpoint, Scored
+
+MOST_TEXTS = 32
+WAIT_SECONDS = 0.010
+
+
+class One(BaseModel):
+    """A request with one text."""
+
+    text: str
+
+
+class Many(BaseModel):
+    """A request with many texts."""
+
+    texts: list[str]
+
+
+class Batcher:
+    """Scores the texts that arrive together, together."""
+
+    def __init__(self) -> None:
+        self._checkpoint = Checkpoint()
+        self._queue: asyncio.Queue[tuple[str, asyncio.Future[Scored]]] = asyncio.Queue()
+
+    async def score(self, text: str) -> Scored:
+        """Wait for the batch that this text will be in."""
+        answer: asyncio.Future[Scored] = asyncio.get_running_loop().create_future()
+        await self._queue.put((text, answer))
+        return await answer
+
+    async def run(self) -> None:
+        """Form batches and score them, for ever."""
+        while True:
+            batch = [await self._queue.get()]
+            await asyncio.sleep(WAIT_SECONDS)
+            while len(batch) < MOST_TEXTS and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            texts = [text for text, _ in batch]
+            scored = await asyncio.to_thread(self._checkpoint.score, texts)
+            for (_, answer), result in zip(batch, scored, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+
+@contextlib.asynccontextmanager
+async def _batching(app: FastAPI) -> AsyncIterator[None]:
+    app.state.batcher = Batcher()
+    loop = asyncio.create_task(app.state.batcher.run())
+    yield
+    loop.cancel()
+
+
+def create() -> FastAPI:
+    """The application."""
+    app = FastAPI(lifespan=_batching)
+
+    @app.post("/predict")
+    async def predict(body: One) -> Any:
+        return await app.state.batcher.score(body.text)
+
+    @app.post("/predict_many")
+    async def predict_many(body: Many) -> Any:
+        return await asyncio.gather(*map(app.state.batcher.score, body.texts))
+
+    return app
+
+
+if __name__ == "__main__":
+    uvicorn.run(create(), host="127.0.0.1", port=int(os.environ["PORT"]), log_level="warning")
