@@ -48,6 +48,7 @@ class SentimentHandler:
             max_tokens=settings.max_tokens,
             tokens_per_microbatch=settings.tokens_per_microbatch,
             threads=settings.threads,
+            engine=settings.engine,
             gpu=properties.get("gpu_id"),
         )
         self.service = Service(

@@ -2,6 +2,7 @@
 
     python -m scripts.archive [--model path-or-hub-name] [--version 1.0]
 
+The model is exported for the engines that are faster than torch, where it can be.
 The finished archive is unpacked, loaded and asked by the handler itself, and its scores are
 compared with `transformers`' own pipeline, before it replaces the one in the model store. So what
 would not load, or would answer wrongly, is refused here.
@@ -65,6 +66,7 @@ def build(model: str, output: Path, name: str = "sentiment", version: str = "1.0
         work = Path(folder)
         image = work / "image"
         labels = save_checkpoint(model, image / "model")
+        export(image / "model")
         copy_handler(image)
         archive = run_archiver(image, work, name, version)
         check(archive, work / "unpacked")
@@ -106,6 +108,26 @@ def save_checkpoint(model: str, folder: Path) -> list[str]:
         if path.name not in MODEL_FILES:
             path.unlink()
     return labels
+
+
+def export(folder: Path) -> None:
+    """Add what the faster engines need; a model that cannot be exported is served by torch."""
+    print("Exporting the model, and measuring each engine's agreement with torch", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.export", folder],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "handler"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        print(f"It cannot be exported, so torch will serve it, more slowly: {lines[-1]}")
+        for path in folder.iterdir():
+            if path.name not in MODEL_FILES:
+                path.unlink()
 
 
 def copy_handler(image: Path) -> None:

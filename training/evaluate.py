@@ -1,6 +1,7 @@
 """Measure a checkpoint as it is served: accuracy per data set, by the handler's own classifier.
 
 PYTHONPATH=handler python -m training.evaluate --data DIR [--model DIR] [--max-tokens 256 512]
+        [--engine torch]
 """
 
 import argparse
@@ -9,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sentiment.classifier import Classifier
+from sentiment.engine import NAMES
 from sentiment.prediction import Prediction
 from training.data import EvaluationSet, evaluation_sets
 
@@ -21,12 +23,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="see training/data.py")
     parser.add_argument("--model", type=Path, default=Path("model"))
+    parser.add_argument("--engine", choices=NAMES, default="torch")
     parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512])
     args = parser.parse_args()
     print(f"{'data set':16} {'rows':>6} {'max tokens':>11} {'accuracy':>9} {'cut':>6}")
     for max_tokens in args.max_tokens:
         classifier = Classifier(
-            args.model, max_tokens=max_tokens, tokens_per_microbatch=4_096, threads=64
+            args.model,
+            max_tokens=max_tokens,
+            tokens_per_microbatch=1_024,
+            threads=64,
+            engine=args.engine,
         )
         for rows in evaluation_sets(args.data):
             accuracy, cut = measure(classifier, rows)

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment.engine import TorchEngine
+from sentiment import engines
+from sentiment.checkpoint import Checkpoint
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.memory import release
 from sentiment.prediction import Prediction, Results
 from sentiment.scores import Function, function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
+
+# Padding that a microbatch may hold, in tokens: about what a further call of the engine costs.
+_PADDING = 96
 
 
 class Classifier:
@@ -24,21 +28,24 @@ class Classifier:
         max_tokens: int,
         tokens_per_microbatch: int,
         threads: int,
+        engine: str = "torch",
         gpu: int | None = None,
     ) -> None:
-        """Load `model_dir`, the output of `save_pretrained`; raises what `transformers` does."""
-        self._engine = TorchEngine(model_dir, threads, gpu)
-        config = self._engine.config
-        self.labels = [str(config.id2label[index]) for index in range(config.num_labels)]
-        self.max_tokens = min(max_tokens, longest_input(model_dir, config))
-        self._function = function_for(config)
+        """Load `model_dir`, the output of `save_pretrained`, for one of `engine.NAMES`."""
+        checkpoint = Checkpoint.read(model_dir)
+        self.engine = engines.choose(engine, model_dir, gpu)
+        self._engine = engines.load(self.engine, model_dir, checkpoint.pad, threads, gpu)
+        self.labels = list(checkpoint.labels)
+        self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.positions))
+        self._function = function_for(checkpoint.problem_type, len(checkpoint.labels))
         self.tokenizer = Tokenizer(model_dir, self.max_tokens)
         self._tokens_per_microbatch = tokens_per_microbatch
 
     def warm_up(self) -> None:
         """Score shapes like those to come, so that no client pays for the first time."""
         for words, texts in ((1, 1), (20, 32), (self.max_tokens, 4)):
-            self.classify(["good " * words] * texts)
+            self.classify([f"{number} " + "good " * words for number in range(texts)])
+        release()  # what loading took, and no longer needs
 
     def classify(self, texts: Sequence[str]) -> Results:
         """Score `texts`, in order: `tokenizer`, then `score`."""
@@ -64,35 +71,45 @@ class Classifier:
         results: Results = [
             Overloaded("The server ran out of time for this batch: send the text again later.")
         ] * len(tokens)
-        microbatches = list(self._microbatches(tokens, sizes or [1] * len(tokens)))
+        sizes = sizes or [1] * len(tokens)
+        # Texts of the same tokens have the same logits: the one of the smallest request is scored.
+        alike: dict[bytes, list[int]] = {}
+        for index in sorted(range(len(tokens)), key=sizes.__getitem__):
+            alike.setdefault(tokens[index].ids.tobytes(), []).append(index)
+        microbatches = list(self._microbatches(list(alike.values()), tokens, sizes))
         for microbatch in microbatches:
             if time.monotonic() > deadline:
                 break
-            logits = self._engine.logits([tokens[index].ids for index in microbatch])
-            for index, row in zip(microbatch, logits, strict=True):
-                row_scores = scores(row, functions[index] or self._function)
-                results[index] = self._prediction(row_scores.tolist(), tokens[index])
+            logits = self._engine.logits([tokens[group[0]].ids for group in microbatch])
+            for group, row in zip(microbatch, logits, strict=True):
+                for index in group:
+                    row_scores = scores(row, functions[index] or self._function)
+                    results[index] = self._prediction(row_scores.tolist(), tokens[index])
         if len(microbatches) > 1:  # a small batch leaves little behind, and shall not wait
             release()
         return results
 
-    def _microbatches(self, tokens: Sequence[Tokens], sizes: Sequence[int]) -> Iterator[list[int]]:
-        """Indices of texts, shortest first, cut where padding would outgrow the token budget.
+    def _microbatches(
+        self, groups: Sequence[list[int]], tokens: Sequence[Tokens], sizes: Sequence[int]
+    ) -> Iterator[list[list[int]]]:
+        """Groups of like texts, shortest first, cut where tokens or padding would be too many.
 
         Requests are first told apart by size, to the power of two.
         """
 
-        def order(index: int) -> tuple[int, int]:
-            return sizes[index].bit_length(), len(tokens[index].ids)
+        def order(group: list[int]) -> tuple[int, int]:
+            return sizes[group[0]].bit_length(), len(tokens[group[0]].ids)
 
-        microbatch: list[int] = []
-        longest = 0
-        for index in sorted(range(len(tokens)), key=order):
-            longest = max(longest, len(tokens[index].ids))
-            if microbatch and longest * (len(microbatch) + 1) > self._tokens_per_microbatch:
+        microbatch: list[list[int]] = []
+        longest = total = 0  # tokens of the longest text, and of all
+        for group in sorted(groups, key=order):
+            length = len(tokens[group[0]].ids)
+            longest, total = max(longest, length), total + length
+            padded = longest * (len(microbatch) + 1)
+            if microbatch and (padded > self._tokens_per_microbatch or padded - total > _PADDING):
                 yield microbatch
-                microbatch, longest = [], len(tokens[index].ids)
-            microbatch.append(index)
+                microbatch, longest, total = [], length, length
+            microbatch.append(group)
         if microbatch:
             yield microbatch
 

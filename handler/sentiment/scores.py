@@ -1,6 +1,6 @@
 """Logits -> scores, by the rule that `transformers`' text-classification pipeline follows."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 Function = Literal["softmax", "sigmoid", "none"]
 
 
-def function_for(config: Any) -> Function:
+def function_for(problem_type: str | None, labels: int) -> Function:
     """Softmax, but for multi-label and one-logit checkpoints, and none for regression.
 
-    `config` is a `transformers.PretrainedConfig`. Source of the rule:
-    `TextClassificationPipeline.postprocess`.
+    Source of the rule: `TextClassificationPipeline.postprocess`.
     """
-    if config.problem_type == "regression":
+    if problem_type == "regression":
         return "none"
-    if config.problem_type == "multi_label_classification" or config.num_labels == 1:
+    if problem_type == "multi_label_classification" or labels == 1:
         return "sigmoid"
     return "softmax"
 

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from sentiment.engine import NAMES
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits on one request, and how a batch is scored. Every field is a positive int."""
+    """Limits on one request, and how a batch is scored. Every number is a positive int."""
 
+    engine: str
     max_texts_per_request: int
     max_chars_per_text: int
     max_response_bytes: int
@@ -28,7 +31,12 @@ class Settings:
             raise ValueError(f"model-config.yaml: handler has no setting named {unknown[0]!r}.")
         if missing := sorted(names - set(section)):
             raise ValueError(f"model-config.yaml: handler needs a setting named {missing[0]!r}.")
+        if section["engine"] not in NAMES:
+            names = ", ".join(NAMES)
+            raise ValueError(f"model-config.yaml: handler.engine must be one of {names}.")
         for name, value in section.items():
+            if name == "engine":
+                continue
             if type(value) is not int or value < 1:
                 raise ValueError(f"model-config.yaml: handler.{name} must be a whole number > 0.")
         return cls(**section)

@@ -28,16 +28,12 @@ class Tokens:
     truncated: bool
 
 
-def longest_input(model_dir: Path, config: Any) -> int:
+def longest_input(model_dir: Path, positions: int | None) -> int:
     """The most tokens a checkpoint takes, by its tokenizer's word and its position embeddings.
 
-    `config` is its `transformers.PretrainedConfig`. Neither needs to say anything, as with
-    relative positions; then there is no limit.
+    Neither needs to say anything, as with relative positions; then there is no limit.
     """
-    limits = (
-        _settings(model_dir).get("model_max_length"),
-        getattr(config, "max_position_embeddings", None),
-    )
+    limits = (_settings(model_dir).get("model_max_length"), positions)
     return int(min([limit for limit in limits if limit and limit > 0], default=_UNLIMITED))
 
 

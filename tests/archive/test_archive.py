@@ -13,12 +13,14 @@ import pytest
 
 from scripts.archive import build, check
 from scripts.failure import Failure
+from sentiment.engines import FILES, MEASURED
 from tests.checkpoints import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "model"
 MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
 MODEL_FILES |= {"model/tokenizer_config.json"}
+ENGINE_FILES = {f"model/{name}" for name in (MEASURED, "model.bin", *FILES.values())}
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_it_holds_the_handler_the_model_and_the_manifest(archive: Path) -> None:
         for path in (ROOT / "handler").rglob("*")
         if path.suffix in (".py", ".yaml", ".html")
     }
-    assert names == handler | MODEL_FILES | {"MAR-INF/MANIFEST.json"}
+    assert names == handler | MODEL_FILES | ENGINE_FILES | {"MAR-INF/MANIFEST.json"}
     assert manifest["model"]["modelName"] == "sentiment"
     assert manifest["model"]["handler"] == "sentiment_handler.py"
     assert manifest["model"]["configFile"] == "model-config.yaml"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentiment.classifier import Classifier
+from sentiment.classifier import _PADDING, Classifier
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.prediction import Prediction
 
@@ -82,10 +82,59 @@ def test_padding_stays_within_the_budget(
         return logits(ids)
 
     monkeypatch.setattr(classifier._engine, "logits", watched)
-    classifier.classify(TEXTS * 20)
-    assert sum(texts for texts, _ in sizes) == len(TEXTS) * 20
+    texts = [f"{number} {text}" for number in range(20) for text in TEXTS]
+    classifier.classify(texts)
+    assert sum(texts for texts, _ in sizes) == len(texts)
     assert all(texts == 1 or texts * width <= 256 for texts, width in sizes)
-    assert len(sizes) < len(TEXTS) * 20
+    assert len(sizes) < len(texts)
+
+
+def test_no_text_waits_on_the_padding_of_a_longer_one(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    padding: list[int] = []
+
+    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
+        padding.append(max(map(len, ids)) * len(ids) - sum(map(len, ids)))
+        return np.zeros((len(ids), 2), np.float32)
+
+    monkeypatch.setattr(classifier._engine, "logits", watched)
+    monkeypatch.setattr(classifier, "_tokens_per_microbatch", 4_096)
+    classifier.classify([f"{number} " + "word " * number for number in range(200)])
+    assert max(padding) <= _PADDING
+    assert len(padding) < 100
+
+
+def test_identical_texts_are_scored_once(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = classifier.classify(TEXTS)
+    scored: list[int] = []
+    logits = classifier._engine.logits
+
+    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
+        scored.append(len(ids))
+        return logits(ids)
+
+    monkeypatch.setattr(classifier._engine, "logits", watched)
+    together = classifier.tokenizer([text for text in TEXTS for _ in range(3)])
+    results = classifier.score(together, sizes=[1, 64, 64] * len(TEXTS))
+    assert sum(scored) == len(TEXTS)
+    for i, alone in enumerate(good(expected)):
+        for got in good(results[3 * i : 3 * i + 3]):
+            assert (got.label, got.tokens, got.truncated) == (
+                alone.label,
+                alone.tokens,
+                alone.truncated,
+            )
+            assert got.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_each_of_identical_texts_has_the_function_it_asked_for(classifier: Classifier) -> None:
+    tokens = classifier.tokenizer(["Dull."] * 2)
+    shares, logits = good(classifier.score(tokens, functions=[None, "none"]))
+    assert math.fsum(shares.scores.values()) == pytest.approx(1, abs=1e-5)
+    assert math.fsum(logits.scores.values()) != pytest.approx(1, abs=1e-2)
 
 
 def test_a_batch_that_takes_too_long_is_cut_short(classifier: Classifier) -> None:

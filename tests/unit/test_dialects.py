@@ -22,6 +22,7 @@ SERVICE = Service(
     "1.0",
     ("NEGATIVE", "POSITIVE"),
     Settings(
+        engine="torch",
         max_texts_per_request=3,
         max_chars_per_text=20,
         max_response_bytes=1_000,

@@ -204,7 +204,7 @@ def test_torchserve_finds_exactly_one_class() -> None:
 
 
 def with_settings(
-    monkeypatch: pytest.MonkeyPatch, handler: SentimentHandler, **changes: int
+    monkeypatch: pytest.MonkeyPatch, handler: SentimentHandler, **changes: Any
 ) -> None:
     settings = dataclasses.replace(handler.service.settings, **changes)
     service = dataclasses.replace(handler.service, settings=settings)

@@ -1,7 +1,5 @@
 """Logits to scores."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -25,7 +23,7 @@ def test_none_leaves_logits_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem_type", "num_labels", "function"),
+    ("problem_type", "labels", "function"),
     [
         (None, 2, "softmax"),
         (None, 1, "sigmoid"),
@@ -34,6 +32,5 @@ def test_none_leaves_logits_as_they_are() -> None:
         ("regression", 1, "none"),
     ],
 )
-def test_the_checkpoint_decides(problem_type: str | None, num_labels: int, function: str) -> None:
-    config = SimpleNamespace(problem_type=problem_type, num_labels=num_labels)
-    assert function_for(config) == function
+def test_the_checkpoint_decides(problem_type: str | None, labels: int, function: str) -> None:
+    assert function_for(problem_type, labels) == function

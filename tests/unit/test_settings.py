@@ -50,6 +50,8 @@ def test_the_bodies_of_a_full_queue_fit_into_memory() -> None:
         ({"threads": "2"}, "handler.threads must be"),
         ({"threads": True}, "handler.threads must be"),
         ({"threads": 1.5}, "handler.threads must be"),
+        ({"engine": "fp8"}, "handler.engine must be one of auto, bf16"),
+        ({"engine": 1}, "handler.engine must be one of"),
     ],
 )
 def test_a_wrong_setting_is_named(change: dict[str, object], says: str) -> None:
@@ -66,3 +68,8 @@ def test_a_missing_section_is_named(config: dict[str, object] | None) -> None:
 def test_a_missing_setting_is_named() -> None:
     with pytest.raises(ValueError, match="needs a setting named 'batch_seconds'"):
         Settings.from_yaml({"handler": {"threads": 1}})
+
+
+def test_workers_and_their_threads_fit_two_cores() -> None:
+    model = Properties.read(ROOT / "config.properties").models["sentiment"]["1.0"]
+    assert model["maxWorkers"] * Settings.from_yaml(CONFIG).threads <= 2

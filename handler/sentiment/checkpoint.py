@@ -1,0 +1,39 @@
+"""The facts of a checkpoint that serving needs, read from its `config.json`.
+
+Read as JSON, so that a worker whose engine does not need `transformers` need not import it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+# One thing, by the names that architectures give it.
+_POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`labels` are in the order of the logits; `positions` is None where there is no limit."""
+
+    labels: tuple[str, ...]
+    problem_type: str | None
+    pad: int
+    positions: int | None
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what `save_pretrained` wrote, with the defaults of `PreTrainedConfig`."""
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        names = config.get("id2label")
+        if names is None:  # which says that there are two labels, unless it says how many
+            names = {index: f"LABEL_{index}" for index in range(config.get("num_labels") or 2)}
+        by_index = {int(index): str(name) for index, name in names.items()}
+        positions = [config[name] for name in _POSITIONS if (config.get(name) or 0) > 0]
+        return cls(
+            labels=tuple(by_index[index] for index in range(len(by_index))),
+            problem_type=config.get("problem_type"),
+            # Padding is masked out; a checkpoint without a pad token can be padded with any.
+            pad=config.get("pad_token_id") or 0,
+            positions=min(positions, default=None),
+        )

@@ -1,0 +1,40 @@
+"""PyTorch: any `transformers` sequence classifier. The reference on a CPU, the engine on a GPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sentiment.engine import Ids, padded
+
+
+class TorchEngine:
+    """In fp32 on a CPU. On a GPU in bf16, or in fp16 where it has no bf16."""
+
+    def __init__(self, model_dir: Path, pad: int, threads: int, gpu: int | None = None) -> None:
+        from transformers import AutoModelForSequenceClassification
+        from transformers.utils.logging import disable_progress_bar
+
+        torch.set_num_threads(threads)
+        disable_progress_bar()  # it is drawn into the log, and leaves a thread behind
+        self._device, dtype = "cpu", torch.float32
+        if gpu is not None:
+            self._device = f"cuda:{gpu}"
+            dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        model: Any = AutoModelForSequenceClassification.from_pretrained(
+            model_dir, dtype=dtype, local_files_only=True
+        )
+        self._model = model.eval().to(self._device)
+        self._pad = pad
+
+    @torch.inference_mode()
+    def logits(self, ids: Ids) -> NDArray[np.float32]:
+        """See `Engine.logits`: they are padded to the longest, and the model runs once."""
+        inputs = {
+            name: torch.from_numpy(array).to(self._device)
+            for name, array in padded(ids, self._pad).items()
+        }
+        logits: NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
+        return logits

@@ -1,0 +1,46 @@
+"""How well an engine agrees with the reference on the bundled corpus, and how well it has to."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.scores import Function, scores
+
+# Sentences and whole reviews, one a line, written for this.
+CORPUS = Path(__file__).with_name("corpus.txt")
+LABELS, SCORE = 0.985, 0.03
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """`labels`: share of texts whose label stays; `score`: mean move of that label's score."""
+
+    labels: float
+    score: float
+
+    @classmethod
+    def of(
+        cls, logits: NDArray[np.float32], reference: NDArray[np.float32], function: Function
+    ) -> Self:
+        """Compare two logits [texts, labels] of the same texts, as scores."""
+        texts, best = np.arange(len(reference)), reference.argmax(axis=1)
+        moved = np.abs(scores(logits, function) - scores(reference, function))[texts, best]
+        return cls(
+            labels=round(float((logits.argmax(axis=1) == best).mean()), 4),
+            score=round(float(moved.mean()), 4),
+        )
+
+    @property
+    def good(self) -> bool:
+        """At most 1.5 % of labels change, and a score by at most 0.03 on average; never NaN."""
+        return self.labels >= LABELS and self.score <= SCORE
+
+    def __str__(self) -> str:
+        return f"{self.labels:.1%} of labels as in fp32, scores within {self.score:.4f} on average"
+
+    def record(self) -> dict[str, float]:
+        """As the archive holds it."""
+        return asdict(self)

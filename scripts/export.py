@@ -1,0 +1,151 @@
+"""Export a checkpoint for the engines that are faster than torch, and measure each of them.
+
+    python -m scripts.export FOLDER
+
+FOLDER holds what `save_pretrained` wrote. Beside it come `model.xml` with `model.bin` for OpenVINO,
+`model.int8.onnx` for ONNX Runtime, and `engines.json` with the engines that agree with torch on the
+bundled corpus; an int8 that does not is taken away again. Run by `archive.py` in a process of its
+own, since an exporter may do anything, up to ending its process, to an architecture that it was not
+made for; its exit code is then not 0 and its last line the reason.
+"""
+
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from scripts.agreement import CORPUS, Agreement
+from scripts.quantise import fits_half, quantise
+from sentiment import engines
+from sentiment.checkpoint import Checkpoint
+from sentiment.engine import Engine, Ids
+from sentiment.openvino_engine import has_bf16
+from sentiment.scores import function_for
+from sentiment.tokenizer import Tokenizer, longest_input
+
+FP32, INT8 = engines.FILES["fp32"], engines.FILES["int8"]
+# The first that has attention as one operator, which both runtimes have a kernel for.
+OPSET = 23
+# fp32 in another runtime differs by the order of its sums alone.
+TOLERANCE = 1e-3
+
+
+def main() -> None:
+    """Export, quantise, measure."""
+    folder = Path(sys.argv[1])
+    exported = folder / "exported.onnx"
+    export(folder, exported)
+    convert(exported, folder / FP32)
+    onnx.save(quantise(onnx.load(exported)), folder / INT8)
+    exported.unlink()
+    measured = measure(folder)
+    (folder / engines.MEASURED).write_text(
+        json.dumps({name: agreement.record() for name, agreement in measured.items()}, indent=2),
+        encoding="utf-8",
+    )
+
+
+class Logits(torch.nn.Module):
+    """The classifier with its logits alone for output, since an output may be a cache or None."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Ids and mask [texts, tokens] -> logits [texts, labels]."""
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+
+def export(folder: Path, path: Path) -> None:
+    """Write the model to `path` in fp32, for any number of texts and tokens."""
+    from transformers import AutoModelForSequenceClassification
+
+    model: Any = AutoModelForSequenceClassification.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
+    # Of more texts and tokens than one, which the exporter would take for constants; one is padded.
+    input_ids = torch.arange(33).reshape(3, 11)
+    attention_mask = torch.ones_like(input_ids)
+    attention_mask[1, 7:] = 0
+    any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    torch.onnx.export(
+        Logits(model.eval()),
+        (input_ids, attention_mask),
+        path,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        dynamic_shapes=(any_size, any_size),
+        opset_version=OPSET,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def convert(exported: Path, path: Path) -> None:
+    """Write the model for OpenVINO, with weights in fp16 where all were made from such."""
+    import openvino
+
+    weights = [numpy_helper.to_array(weight) for weight in onnx.load(exported).graph.initializer]
+    matrices = [weight for weight in weights if weight.ndim > 1 and weight.dtype == np.float32]
+    half = all(fits_half(matrix) for matrix in matrices)
+    openvino.save_model(openvino.convert_model(exported), path, compress_to_fp16=half)
+
+
+def measure(folder: Path) -> dict[str, Agreement]:
+    """The engines that agree with torch, best first; those that do not are said, and left out."""
+    checkpoint = Checkpoint.read(folder)
+    function = function_for(checkpoint.problem_type, len(checkpoint.labels))
+    threads = os.cpu_count() or 1
+    tokenizer = Tokenizer(folder, min(512, longest_input(folder, checkpoint.positions)))
+    ids = [tokens.ids for tokens in tokenizer(CORPUS.read_text(encoding="utf-8").splitlines())]
+    reference = _logits(engines.load("torch", folder, checkpoint.pad, threads), ids)
+    measured = {}
+    for name in ("bf16", "int8", "fp32"):
+        if name == "bf16" and not has_bf16():
+            continue
+        logits = _logits(engines.load(name, folder, checkpoint.pad, threads), ids)
+        agreement = Agreement.of(logits, reference, function)
+        exact = name != "fp32" or bool(np.abs(logits - reference).max() <= TOLERANCE)
+        good = agreement.good and exact
+        print(f"  {name}: {agreement}{'' if good else ': refused'}")
+        if good:
+            measured[name] = agreement
+    if "int8" not in measured:
+        (folder / INT8).unlink()
+    if "fp32" not in measured:
+        raise SystemExit("the exported model computes something else than the checkpoint")
+    return measured
+
+
+def _logits(engine: Engine, ids: Ids) -> NDArray[np.float32]:
+    """Logits in the order of `ids`, scored in batches of like length."""
+    order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+    logits = [engine.logits([ids[index] for index in part]) for part in _parts(order)]
+    together = np.concatenate(logits)
+    restored = np.empty_like(together)
+    restored[order] = together
+    return restored
+
+
+def _parts(order: list[int], size: int = 8) -> Iterator[list[int]]:
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    main()

@@ -1,0 +1,191 @@
+"""Every engine of the archive against the reference, and which of them a worker takes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from scripts import archive as archives
+from scripts import export
+from scripts.agreement import CORPUS, Agreement
+from sentiment import engines
+from sentiment.classifier import Classifier
+from sentiment.openvino_engine import has_bf16
+from sentiment.prediction import Prediction
+from tests.checkpoints import checkpoint
+
+TEXTS = CORPUS.read_text(encoding="utf-8").splitlines()[::6]
+needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="this CPU has no AMX in bf16")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+ENGINES = [pytest.param("bf16", marks=needs_bf16), "int8", "fp32"]
+
+
+@pytest.fixture(scope="module")
+def model(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model folder of the archive that ships."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(folder)
+    return folder / "model"
+
+
+def load(model: Path, engine: str, gpu: int | None = None) -> Classifier:
+    return Classifier(
+        model, max_tokens=512, tokens_per_microbatch=512, threads=2, engine=engine, gpu=gpu
+    )
+
+
+def logits(classifier: Classifier) -> NDArray[np.float32]:
+    results = classifier.score(classifier.tokenizer(TEXTS), functions=["none"] * len(TEXTS))
+    rows = [list(result.scores.values()) for result in results if isinstance(result, Prediction)]
+    assert len(rows) == len(TEXTS)
+    return np.array(rows, np.float32)
+
+
+@pytest.fixture(scope="module")
+def reference(model: Path) -> NDArray[np.float32]:
+    return logits(load(model, "torch"))
+
+
+def test_fp32_is_torch_to_1e_4(model: Path, reference: NDArray[np.float32]) -> None:
+    np.testing.assert_allclose(logits(load(model, "fp32")), reference, atol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_engine_agrees_with_the_reference(
+    model: Path, reference: NDArray[np.float32], engine: str
+) -> None:
+    assert Agreement.of(logits(load(model, engine)), reference, "softmax").good
+
+
+@needs_gpu
+def test_a_gpu_agrees_with_the_reference(model: Path, reference: NDArray[np.float32]) -> None:
+    classifier = load(model, "auto", gpu=0)
+    assert classifier.engine == "torch"
+    assert Agreement.of(logits(classifier), reference, "softmax").good
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_whose_file_is_not_there_is_named(
+    model: Path, tmp_path: Path, engine: str
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model" / engines.FILES[engine]).unlink()
+    with pytest.raises(ValueError, match=f"handler.engine '{engine}'"):
+        load(tmp_path / "model", engine)
+
+
+@pytest.mark.parametrize(
+    ("measured", "bf16", "gpu", "chosen"),
+    [
+        (["bf16", "int8", "fp32"], True, None, "bf16"),
+        (["bf16", "int8", "fp32"], False, None, "int8"),
+        (["int8", "fp32"], True, None, "int8"),
+        (["fp32"], True, None, "fp32"),
+        (["bf16", "int8", "fp32"], True, 0, "torch"),
+        (None, True, None, "torch"),
+    ],
+)
+def test_auto_is_the_best_that_was_measured_and_is_here(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    measured: list[str] | None,
+    bf16: bool,
+    gpu: int | None,
+    chosen: str,
+) -> None:
+    monkeypatch.setattr(engines, "has_bf16", lambda: bf16)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+    if measured is not None:
+        (tmp_path / engines.MEASURED).write_text(json.dumps({name: {} for name in measured}))
+    assert engines.choose("auto", tmp_path, gpu) == chosen
+    assert engines.choose("fp32", tmp_path, gpu) == "fp32"
+
+
+def test_an_int8_that_changes_what_is_said_is_not_shipped(model: Path, tmp_path: Path) -> None:
+    ruined = tmp_path / "model"
+    shutil.copytree(model, ruined)
+    path = ruined / engines.FILES["int8"]
+    graph = onnx.load(path)
+    for weight in graph.graph.initializer:
+        if weight.data_type in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8) and weight.dims:
+            values = numpy_helper.to_array(weight)
+            weight.CopyFrom(numpy_helper.from_array(np.flip(values).copy(), weight.name))
+    onnx.save(graph, path)
+    assert set(export.measure(ruined)) == set(export.measure(model)) - {"int8"}
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("got", "good"),
+    [
+        ([2.0, 2.0, 2.0, -2.0], True),
+        ([2.0, 2.0, -2.0, -2.0], False),  # a label changes
+        ([2.0, 2.0, 0.1, -2.0], False),  # a score moves
+        ([2.0, 2.0, np.nan, -2.0], False),
+    ],
+)
+def test_agreement_is_of_labels_and_of_scores(got: list[float], good: bool) -> None:
+    expected = np.array([[value, 0.0] for value in [2.0, 2.0, 2.0, -2.0]], np.float32)
+    changed = np.array([[value, 0.0] for value in got], np.float32)
+    assert Agreement.of(changed, expected, "softmax").good is good
+
+
+def test_what_cannot_be_exported_is_served_by_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # An operator set that the exporter does not know stands for an architecture it does not.
+    broken = tmp_path / "scripts"
+    shutil.copytree(archives.ROOT / "scripts", broken)
+    source = (broken / "export.py").read_text()
+    (broken / "export.py").write_text(source.replace("OPSET = 23", "OPSET = -1"))
+    (tmp_path / "handler").symlink_to(archives.ROOT / "handler")
+    folder = checkpoint(tmp_path / "own")
+    with monkeypatch.context() as patched:
+        patched.setattr(archives, "ROOT", tmp_path)
+        archives.export(folder)
+    said = capsys.readouterr().out
+    assert "cannot be exported, so torch will serve it" in said
+    assert {path.name for path in folder.iterdir()} <= set(archives.MODEL_FILES)
+    assert engines.choose("auto", folder, None) == "torch"
+
+
+@pytest.mark.parametrize(
+    ("engine", "others"),
+    [
+        pytest.param("bf16", {"transformers", "onnxruntime"}, marks=needs_bf16),
+        ("int8", {"transformers", "openvino"}),
+        ("fp32", {"transformers", "onnxruntime"}),
+        ("torch", {"onnxruntime", "openvino"}),
+    ],
+)
+def test_a_worker_imports_its_own_engine_and_no_other(
+    model: Path, engine: str, others: set[str]
+) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from sentiment.classifier import Classifier
+Classifier(Path("model"), max_tokens=512, tokens_per_microbatch=512, threads=1, engine={engine!r}
+).warm_up()
+print(*sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=model.parent,
+        env=os.environ | {"PYTHONPATH": str(model.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not others & set(done.stdout.split())
