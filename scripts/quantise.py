@@ -22,11 +22,11 @@ def quantise(model: ModelProto) -> ModelProto:
         weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer
     }
     constants: dict[str, NDArray[Any]] = {
-        "int8_one": np.float32(1),
-        "int8_most": np.float32(127),
-        "int8_least": np.float32(1e-9),  # of a row of zeros
+        "int8_one": np.array(1, np.float32),
+        "int8_most": np.array(127, np.float32),
+        "int8_least": np.array(1e-9, np.float32),  # of a row of zeros
         "int8_axis": np.array([-1], np.int64),
-        "int8_zero": np.uint8(ZERO),
+        "int8_zero": np.array(ZERO, np.uint8),
     }
     nodes: list[Any] = []
     rows: set[str] = set()

@@ -8,6 +8,7 @@ import numpy as np
 
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
+from sentiment.engine import width
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.memory import release
 from sentiment.prediction import Prediction, Results
@@ -15,7 +16,7 @@ from sentiment.scores import Function, function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 
 # Padding that a microbatch may hold, in tokens: about what a further call of the engine costs.
-_PADDING = 96
+_PADDING = 128
 
 
 class Classifier:
@@ -101,9 +102,9 @@ class Classifier:
             return sizes[group[0]].bit_length(), len(tokens[group[0]].ids)
 
         microbatch: list[list[int]] = []
-        longest = total = 0  # tokens of the longest text, and of all
+        longest = total = 0  # tokens of the longest text, and of all, each in whole steps
         for group in sorted(groups, key=order):
-            length = len(tokens[group[0]].ids)
+            length = width(len(tokens[group[0]].ids), self._engine.step)
             longest, total = max(longest, length), total + length
             padded = longest * (len(microbatch) + 1)
             if microbatch and (padded > self._tokens_per_microbatch or padded - total > _PADDING):

@@ -14,6 +14,8 @@ _SLOW = ["SkipLayerNormFusion", "BiasGeluFusion"]
 class OnnxEngine:
     """Runs one `.onnx` file with inputs `input_ids` and `attention_mask`, and output `logits`."""
 
+    step = 1
+
     def __init__(self, path: Path, pad: int, threads: int) -> None:
         import onnxruntime
 
@@ -31,5 +33,5 @@ class OnnxEngine:
 
     def logits(self, ids: Ids) -> NDArray[np.float32]:
         """See `Engine.logits`."""
-        (logits,) = self._session.run(["logits"], padded(ids, self._pad))
+        (logits,) = self._session.run(["logits"], padded(ids, self._pad, self.step))
         return np.asarray(logits, np.float32)

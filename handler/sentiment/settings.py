@@ -32,8 +32,9 @@ class Settings:
         if missing := sorted(names - set(section)):
             raise ValueError(f"model-config.yaml: handler needs a setting named {missing[0]!r}.")
         if section["engine"] not in NAMES:
-            names = ", ".join(NAMES)
-            raise ValueError(f"model-config.yaml: handler.engine must be one of {names}.")
+            raise ValueError(
+                f"model-config.yaml: handler.engine must be one of {', '.join(NAMES)}."
+            )
         for name, value in section.items():
             if name == "engine":
                 continue

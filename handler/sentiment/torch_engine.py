@@ -13,6 +13,8 @@ from sentiment.engine import Ids, padded
 class TorchEngine:
     """In fp32 on a CPU. On a GPU in bf16, or in fp16 where it has no bf16."""
 
+    step = 1
+
     def __init__(self, model_dir: Path, pad: int, threads: int, gpu: int | None = None) -> None:
         from transformers import AutoModelForSequenceClassification
         from transformers.utils.logging import disable_progress_bar
@@ -34,7 +36,7 @@ class TorchEngine:
         """See `Engine.logits`: they are padded to the longest, and the model runs once."""
         inputs = {
             name: torch.from_numpy(array).to(self._device)
-            for name, array in padded(ids, self._pad).items()
+            for name, array in padded(ids, self._pad, self.step).items()
         }
         logits: NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
         return logits
