@@ -15,6 +15,7 @@ from typing import Any
 
 from sentiment.body import read_body
 from sentiment.classifier import Classifier
+from sentiment.counts import Counts
 from sentiment.dialects import Dialect, dialect_of
 from sentiment.documents import Documents
 from sentiment.errors import Backend, RequestError, TooLarge
@@ -58,6 +59,7 @@ class SentimentHandler:
             replace(settings, max_tokens=self.classifier.max_tokens),
         )
         self.documents = Documents(self.service)
+        self.counts = Counts()
         self.classifier.warm_up()
 
     def handle(self, rows: Sequence[Row], context: Any) -> list[bytes]:
@@ -71,7 +73,7 @@ class SentimentHandler:
         except Exception as error:
             responses = [refusal(_defect(error, context, i)) for i in range(len(rows))]
         tokens = [_tokens(own) for own in results]
-        _count(results, sum(tokens), context)
+        self._count(results, sum(tokens), context)
         for i, response in enumerate(responses):
             context.set_response_status(response.status, response.reason, i)
             context.set_response_content_type(i, response.content_type)
@@ -169,6 +171,20 @@ class SentimentHandler:
             raise TooLarge("The answer would be too long: send fewer texts at once.")
         return response
 
+    def _count(self, results: Sequence[Results], tokens: int, context: Any) -> None:
+        """One update of each counter a batch; `metrics.yaml` declares them."""
+        texts = sum(isinstance(result, Prediction) for own in results for result in own)
+        counts = {
+            "sentiment_batches_total": 1,
+            "sentiment_requests_total": len(results),
+            "sentiment_texts_total": texts,
+            "sentiment_tokens_total": tokens,
+        }
+        try:
+            self.counts.add(counts, context.metrics)
+        except Exception as error:  # answers are worth more than their count
+            _log(error, "counting a batch")
+
 
 def _headers(context: Any, i: int) -> dict[str, str]:
     """Request i's headers under lower-case names; TorchServe mixes in a form's part types."""
@@ -197,18 +213,3 @@ def _log(error: Exception, failed: str) -> None:
 
 def _tokens(results: Results) -> int:
     return sum(result.tokens for result in results if isinstance(result, Prediction))
-
-
-def _count(results: Sequence[Results], tokens: int, context: Any) -> None:
-    """One update of each counter a batch; `metrics.yaml` declares them."""
-    counts = {
-        "sentiment_batches_total": 1,
-        "sentiment_requests_total": len(results),
-        "sentiment_texts_total": sum(isinstance(r, Prediction) for own in results for r in own),
-        "sentiment_tokens_total": tokens,
-    }
-    try:
-        for name, value in counts.items():
-            context.metrics.add_counter(name, value)
-    except Exception as error:  # answers are worth more than their count
-        _log(error, "counting a batch")

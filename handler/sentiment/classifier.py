@@ -86,8 +86,8 @@ class Classifier:
                 for index in group:
                     row_scores = scores(row, functions[index] or self._function)
                     results[index] = self._prediction(row_scores.tolist(), tokens[index])
-        if len(microbatches) > 1:  # a small batch leaves little behind, and shall not wait
-            release()
+        if sum(len(each.ids) for each in tokens) > self._tokens_per_microbatch:
+            release()  # a small batch leaves little behind, and shall not wait
         return results
 
     def _microbatches(

@@ -39,7 +39,7 @@ class OpenvinoEngine:
 
     def logits(self, ids: Ids) -> NDArray[np.float32]:
         """See `Engine.logits`."""
-        self._request.infer(padded(ids, self._pad, self.step))
+        self._request.infer(padded(ids, self._pad, self.step), share_inputs=True)
         return np.array(self._request.get_output_tensor(0).data, np.float32)
 
 

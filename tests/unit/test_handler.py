@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import logging
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import yaml
 from ts.context import Context, RequestProcessor
 from ts.protocol.otf_message_handler import create_predict_response
 
+from sentiment.counts import Counts
 from sentiment_handler import SentimentHandler
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +69,12 @@ def ask(
     ], context
 
 
+def counted(handler: SentimentHandler) -> None:
+    """Wait until the counters have been updated."""
+    assert handler.counts._timer is not None
+    handler.counts._timer.join()
+
+
 # What TorchServe adds on /predictions, and any client sends.
 PREDICTIONS = {"Host": "localhost", "explain": "False", "url_path": ""}
 
@@ -89,6 +98,7 @@ def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) ->
     many = answers[1][1]["results"]
     assert [entry.get("sentiment") for entry in many] == ["NEGATIVE", None, "POSITIVE"]
     assert answers[3][1]["sentiment"] == "NEGATIVE"
+    counted(handler)
     assert context.metrics.counts == {
         "sentiment_batches_total": 1,
         "sentiment_requests_total": 5,
@@ -168,11 +178,30 @@ def test_a_defect_anywhere_is_a_500_for_each_and_never_raises(
 
 
 def test_metrics_that_fail_cost_no_answer(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(handler, "counts", Counts(0))
+    with monkeypatch.context() as without:
+        without.delattr(Metrics, "add_counter")
+        answers, _ = ask(handler, post({"text": "Great!"}))
+        deadline = time.monotonic() + 5
+        while "updating the metrics failed" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert answers[0][0] == 200
+    assert "updating the metrics failed: AttributeError" in caplog.text
+
+
+def test_without_a_thread_to_count_in_requests_are_answered_and_counted_later(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(Metrics, "add_counter")
-    answers, _ = ask(handler, post({"text": "Great!"}))
-    assert answers[0][0] == 200
+    monkeypatch.setattr(handler, "counts", Counts(0.01))
+    with monkeypatch.context() as full:
+        full.setattr(threading.Timer, "start", lambda self: 1 / 0)
+        answers, _ = ask(handler, post({"text": "Great!"}))
+        assert answers[0][0] == 200
+    _, context = ask(handler, post({"text": "Great!"}), post({"text": "Awful."}))
+    counted(handler)
+    assert context.metrics.counts["sentiment_requests_total"] == 3
 
 
 def test_a_batch_out_of_time_is_told_so_each_text_for_itself(
