@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.loads import MANY
 from scripts.failure import Failure
 
-CORPUS = Path(__file__).with_name("corpus.txt")
+CORPUS = Path(__file__).resolve().parent.parent / "scripts" / "corpus.txt"
 # Beyond this many words a line of the corpus is a review, and no sentence.
 SENTENCE_WORDS = 60
 # As many as the largest load has in flight at once.

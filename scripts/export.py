@@ -41,8 +41,19 @@ TOLERANCE = 1e-3
 
 
 def main() -> None:
-    """Export, quantise, measure."""
-    folder = Path(sys.argv[1])
+    """Do it; ends with the first line of the first cause where that fails."""
+    try:
+        add_engines(Path(sys.argv[1]))
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ or cause.__context__:
+            cause = cause.__cause__ or cause.__context__ or cause
+        said = str(cause).strip().splitlines() or [""]
+        sys.exit(f"{type(cause).__name__}: {said[0]}")
+
+
+def add_engines(folder: Path) -> None:
+    """Export, quantise, measure; raises whatever the exporter does."""
     exported = folder / "exported.onnx"
     export(folder, exported)
     convert(exported, folder / FP32)

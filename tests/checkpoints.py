@@ -22,3 +22,22 @@ def checkpoint(folder: Path, **changes: Any) -> Path:
     BertForSequenceClassification(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(MODEL).save_pretrained(folder)
     return folder
+
+
+def unexportable(folder: Path) -> Path:
+    """One whose attention depends on what is in the mask, which an exporter cannot follow."""
+    from transformers import AutoTokenizer, LongformerConfig, LongformerForSequenceClassification
+
+    config = LongformerConfig(
+        vocab_size=30_522,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        attention_window=8,
+        max_position_embeddings=600,
+        pad_token_id=0,
+    )
+    LongformerForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(MODEL).save_pretrained(folder)
+    return folder

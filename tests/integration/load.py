@@ -35,12 +35,13 @@ def post_together(url: str, bodies: list[tuple[dict[str, str], bytes]]) -> list[
     )
 
 
-HOLDING_TEXTS = 40
+# As many as a request may have: a second of work on a fast processor.
+HOLDING_TEXTS = 64
 
 
 def held_up(url: str) -> Thread:
     """Keep the one worker busy for a while, with one request, so that what is sent then waits."""
-    body = {"texts": ["word " * 600] * HOLDING_TEXTS}
+    body = {"texts": [f"{number} " + "word " * 600 for number in range(HOLDING_TEXTS)]}
     holding = Thread(target=partial(requests.post, url, json=body, timeout=60))
     holding.start()
     time.sleep(0.3)  # it has to be with the worker, which nothing tells, before the others come

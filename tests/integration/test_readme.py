@@ -8,6 +8,7 @@ import pytest
 import requests
 import yaml
 
+from scripts.agreement import SCORE
 from scripts.server import Server
 from sentiment_client import ManagementClient
 
@@ -22,7 +23,7 @@ def test_the_answer_on_the_first_screen_is_the_real_one(url: str) -> None:
     got = requests.post(url, data=sent, headers=headers, timeout=30).json()
     expected = json.loads(shown)
     assert list(got) == list(expected)
-    assert got["scores"] == pytest.approx(expected["scores"], abs=1e-3)
+    assert got["scores"] == pytest.approx(expected["scores"], abs=SCORE)
     assert (got["sentiment"], got["tokens"]) == (expected["sentiment"], expected["tokens"])
 
 

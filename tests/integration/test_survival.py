@@ -206,7 +206,7 @@ def test_the_log_holds_no_word_of_any_client(server: Server, url: str) -> None:
 
 def test_memory_stays_within_bounds_under_the_largest_requests(server: Server, url: str) -> None:
     # A full batch, each nearly as large as a body may be: 8 MB of text to tokenise and to score.
-    body = json.dumps({"texts": ["word " * 800] * 62}).encode()
+    body = json.dumps({"texts": [f"{n} " + "word " * 799 for n in range(62)]}).encode()
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda _: _post_json(url, body), range(32)))
     assert {answer.status_code for answer in answers} == {200}
