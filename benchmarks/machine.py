@@ -12,7 +12,16 @@ import psutil
 from scripts.java import java_home
 
 PACKAGES = (
-    *("torch", "transformers", "tokenizers", "onnxruntime", "torchserve", "fastapi", "uvicorn"),
+    *(
+        "torch",
+        "transformers",
+        "tokenizers",
+        "openvino",
+        "onnxruntime",
+        "torchserve",
+        "fastapi",
+        "uvicorn",
+    ),
     *("flask", "waitress", "litserve", "mosec", "ray"),
 )
 
@@ -37,7 +46,9 @@ def _cpu() -> str:
         said.setdefault(name.strip(), value.strip())
     name = said.get("model name", platform.processor())
     flags = said.get("flags", "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_int8") if flag in flags]
+    known = [
+        flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8") if flag in flags
+    ]
     family = f"family {said.get('cpu family')}, model {said.get('model')}"
     return f"{name} ({family}; {', '.join(known)})"
 

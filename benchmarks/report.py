@@ -100,6 +100,7 @@ def _head(results: Results) -> Iterator[str]:
     yield f"| cores | {machine['cores']} |"
     yield f"| memory | {machine['memory']} |"
     yield f"| system | {machine['system']} |"
+    yield f"| engine of 7, 8 and 9 | {about.get('engine', '-')} |"
     yield f"| load average before | {machine['load']:.2f} |"
     yield f"| used by other programs, at most | {results.busiest:.0f} % of the cores |"
     for name, version in machine["versions"].items():

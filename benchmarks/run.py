@@ -118,6 +118,8 @@ class Run:
             guard.check(subject.labels(list(self._expected), labels), list(self._expected.values()))
             if isinstance(subject, Web):
                 subject.warm_up(next(iter(self._corpora.values())), self._warm_seconds)
+            if isinstance(subject, Loop):
+                self._results.about["engine"] = subject.engine()
             yield subject
         finally:
             subject.stop()

@@ -192,6 +192,10 @@ class Loop:
         """What it says of them."""
         return list(labels_in(self._ask(texts=list(texts)), labels))
 
+    def engine(self) -> str:
+        """Which one the archive's settings choose on this machine."""
+        return str(self._ask(engine=True))
+
     def measure(self, load: Load, texts: Sequence[str], number: int) -> Measurement:
         """As many texts a call as a request of the load has; connections and rates are nothing."""
         took = self._ask(texts=list(texts), size=load.texts, seconds=load.seconds)

@@ -1,7 +1,8 @@
 """9. The engine in a loop, in one process and without a server: the limit.
 
 Reads lines of JSON, `{"texts": [...], "size": 1, "seconds": 5}`, and answers each with the labels
-of `texts` or, where there are seconds, with how long each call of `size` texts took.
+of `texts` or, where there are seconds, with how long each call of `size` texts took. To
+`{"engine": true}` the answer is the engine's name.
 """
 
 import itertools
@@ -21,8 +22,10 @@ def main() -> None:
     classifier = load()
     for line in sys.stdin:
         asked = json.loads(line)
-        if "seconds" in asked:
-            answer: Any = time_calls(classifier, asked["texts"], asked["size"], asked["seconds"])
+        if "engine" in asked:
+            answer: Any = classifier.engine
+        elif "seconds" in asked:
+            answer = time_calls(classifier, asked["texts"], asked["size"], asked["seconds"])
         else:
             answer = [result.label for result in classifier.classify(asked["texts"])]
         print(json.dumps(answer), file=out, flush=True)
