@@ -1,0 +1,113 @@
+"""The engines of the archive beside each other, without a server: texts a second, and what it costs
+that texts are of mixed lengths.
+
+python -m benchmarks.engines [--engines "torch fp32 int8 bf16"] [--rounds 3] [--texts "file ..."]
+
+Of each file (by default of the bundled corpus), one text a call, and 32 a call: as they come, and
+sorted by length, so that each call has texts of like length.
+"""
+
+import argparse
+import os
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks import texts
+from benchmarks.loads import MANY
+from benchmarks.process import ROOT
+from scripts.failure import Failure
+
+ARCHIVE = ROOT / "model_store" / "sentiment.mar"
+ENGINES = "torch fp32 int8 bf16"
+# Texts of a measurement, of which each is scored once a round.
+TEXTS = 8 * MANY
+
+
+def main() -> int:
+    """Read the arguments, measure, print a line an engine and corpus."""
+    parser = argparse.ArgumentParser(description="Measure the engines without a server.")
+    parser.add_argument("--engines", default=ENGINES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--texts", default="")
+    args = parser.parse_args()
+    try:
+        corpora = texts.read([Path(name) for name in shlex.split(args.texts)])
+        with tempfile.TemporaryDirectory(prefix="engines-") as folder:
+            classifiers = load(Path(folder), args.engines.split())
+            for name, corpus in corpora.items():
+                compare(name, corpus[:TEXTS], classifiers, args.rounds)
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
+    """Name -> `Classifier` of the archive, with the settings that ship; raises Failure."""
+    if not ARCHIVE.exists():
+        raise Failure(f"{ARCHIVE} is missing: build it with 'make archive'.")
+    with zipfile.ZipFile(ARCHIVE) as content:
+        content.extractall(folder)
+    sys.path.insert(0, str(folder))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from sentiment.classifier import Classifier
+
+    config = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))["handler"]
+    names = ("max_tokens", "tokens_per_microbatch", "threads")
+    settings = {name: config[name] for name in names}
+    classifiers = {}
+    for engine in engines:
+        try:
+            classifiers[engine] = Classifier(folder / "model", engine=engine, **settings)
+        except ValueError as error:
+            raise Failure(str(error)) from None
+        classifiers[engine].warm_up()
+    return classifiers
+
+
+def compare(name: str, corpus: Sequence[str], engines: dict[str, Any], rounds: int) -> None:
+    """Print what each does with `corpus`: medians of interleaved rounds, the first one not told."""
+    by_length = sorted(corpus, key=len)
+    tokens = sum(len(each.ids) for each in next(iter(engines.values())).tokenizer(corpus))
+    took: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in engines}
+    for _ in range(1 + rounds):
+        for engine, classifier in engines.items():
+            took[engine].append(
+                (
+                    seconds(classifier, corpus, 1),
+                    seconds(classifier, corpus, MANY),
+                    seconds(classifier, by_length, MANY),
+                )
+            )
+    print(f"\n{name}: {len(corpus)} texts of {tokens / len(corpus):.0f} tokens on average")
+    print(
+        f"{'engine':8} {'ms for one':>11} {'one a call':>11} {'32 a call':>11} {'like length':>12}"
+    )
+    print(f"{'':8} {'':>11} {'texts/s':>11} {'texts/s':>11} {'texts/s':>12} {'mixed costs':>12}")
+    for engine, measured in took.items():
+        one, many, like = (statistics.median(each) for each in zip(*measured[1:], strict=True))
+        print(
+            f"{engine:8} {1e3 * one / len(corpus):11.2f} {len(corpus) / one:11.0f} "
+            f"{len(corpus) / many:11.0f} {len(corpus) / like:12.0f} {many / like - 1:12.0%}"
+        )
+
+
+def seconds(classifier: Any, corpus: Sequence[str], size: int) -> float:
+    """How long it takes to score them all, `size` a call."""
+    began = time.perf_counter()
+    for start in range(0, len(corpus), size):
+        classifier.classify(corpus[start : start + size])
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
