@@ -20,7 +20,7 @@ from benchmarks.closed_loop import check_wrk
 from benchmarks.process import ROOT
 from scripts.failure import Failure
 from tuning import report
-from tuning.progress import Progress
+from tuning.progress import FORM, Progress
 from tuning.search import ROUNDS, Found, search
 from tuning.settings import sweeps, trials
 from tuning.target import Target, milliseconds
@@ -90,11 +90,13 @@ def tune(target: Target, file: Path | None, seconds: int, archive: Path) -> None
     with tempfile.TemporaryDirectory(prefix="tune-") as temp:
         measure = Trials(archive, Path(temp) / "run", texts.bodies(sent, 1), target, seconds)
         bar: tqdm[Any]
-        with tqdm(total=trials(start, tried) + 2 * ROUNDS, unit="trial") as bar:
+        with tqdm(total=trials(start, tried) + 2 * ROUNDS, bar_format=FORM) as bar:
             progress = Progress(measure.measure, target, bar)
             found = search(start, tried, target, progress)
             bar.total = bar.n  # where nothing had to be measured again
     print(report.table(progress.tried, start, found.winner), end="\n\n")
+    if warning := report.unsteady(progress.tried):
+        print(warning)
     conclude(found, progress, target)
 
 

@@ -24,7 +24,7 @@ class Figures:
     def __str__(self) -> str:
         if self.p99 is None:
             return "no answers"
-        return f"{self.texts_per_second:.0f} texts/s, p99 {self.p99:.0f} ms"
+        return f"{self.texts_per_second:.0f} texts/s, p99 {self.p99:.1f} ms"
 
 
 # Of a candidate that could not be served with.

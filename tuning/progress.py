@@ -11,6 +11,9 @@ from tuning.search import Measure
 from tuning.settings import Candidate
 from tuning.target import Target
 
+# Short enough for a terminal of 80 columns.
+FORM = "{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}"
+
 
 class Progress:
     """Measures with `measure`, shows it in `bar`, and keeps it in `tried`."""
@@ -33,6 +36,11 @@ class Progress:
             figures = NONE
         self.tried.append((candidate, figures))
         best = max((each for _, each in self.tried), key=self._target.merit)
-        self._bar.set_postfix_str(f"best {best}")
+        self._bar.set_postfix_str(self._brief(best))
         self._bar.update()
         return figures
+
+    def _brief(self, best: Figures) -> str:
+        if self._target.held(best):
+            return f"best {best.texts_per_second:.0f} texts/s"
+        return "no answers" if best.p99 is None else f"best p99 {best.p99:.1f} ms"

@@ -10,13 +10,18 @@ from tuning.search import Found
 from tuning.settings import Candidate
 from tuning.target import NOISE, Target
 
-HEAD = ("workers", "threads", "batch", "delay", "tokens", "connections", "texts/s", "p50", "p99")
+HEAD = (
+    *("workers", "threads", "batch", "delay/ms", "tokens"),
+    *("connections", "texts/s", "p50/ms", "p99/ms"),
+)
+# From here on, what the same settings did differs too much to tell others apart.
+UNSTEADY = 1.2
 
 Tried = Sequence[tuple[Candidate, Figures]]
 
 
 def table(tried: Tried, start: Candidate, winner: Candidate) -> str:
-    """A line for each trial, in order; delays and latencies are in ms."""
+    """A line for each trial, in order."""
     rows: list[tuple[tuple[str, ...], str]] = [(HEAD, "")]
     for candidate, figures in tried:
         notes = [
@@ -85,5 +90,20 @@ def won(found: Found, start: Candidate, written: Sequence[Path], root: Path) -> 
     )
 
 
+def unsteady(tried: Tried) -> str | None:
+    """A warning where settings that were measured more than once differed from themselves."""
+    speeds: dict[Candidate, list[float]] = {}
+    for candidate, figures in tried:
+        if figures.texts_per_second:
+            speeds.setdefault(candidate, []).append(figures.texts_per_second)
+    ratio = max((max(each) / min(each) for each in speeds.values()), default=1.0)
+    if ratio < UNSTEADY:
+        return None
+    return (
+        f"The same settings differed by a factor of {ratio:.1f} between trials: something else "
+        "was at work here. Tune again when nothing is."
+    )
+
+
 def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+    return "-" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.1f}"

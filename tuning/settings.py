@@ -35,7 +35,7 @@ class Candidate:
 
     def __str__(self) -> str:
         return (
-            f"{self.workers} x {self.threads} threads, batch {self.batch_size}, "
+            f"{self.workers} x {self.threads}, batch {self.batch_size}, "
             f"{self.max_batch_delay} ms, {self.tokens_per_microbatch} tokens"
         )
 

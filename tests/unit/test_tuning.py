@@ -246,19 +246,48 @@ def test_a_duration_that_is_none_is_refused_with_an_example(text: str) -> None:
         milliseconds(text)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "one of the arguments --p99 --throughput is required"),
+        (["--p99", "50ms", "--throughput"], "not allowed with"),
+        (["--p99", "fast"], "a duration is like 50ms or 0.2s, not 'fast'"),
+        (["--throughput", "--seconds", "0"], "at least 1"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_refused(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tqdm", reason="needs what 'make bench' installs")
+    from tuning.__main__ import arguments
+
+    monkeypatch.setattr("sys.argv", ["tuning", *words])
+    with pytest.raises(SystemExit):
+        arguments()
+    assert said in capsys.readouterr().err
+
+
 def test_the_table_says_which_were_and_which_are_best() -> None:
     best = START.changed({"workers": 2, "threads": 1})
     said = report.table([(START, speed(1000)), (best, speed(1200)), (best, NONE)], START, best)
     head, first, second, third = said.splitlines()
     assert head.split() == list(report.HEAD)
     assert first.endswith("as it was")
-    assert " ".join(second.split()) == "2 1 32 1 2048 64 1200 5.0 10 best"
+    assert " ".join(second.split()) == "2 1 32 1 2048 64 1200 5.0 10.0 best"
     assert third.endswith("not all answered")
+
+
+def test_settings_that_differ_from_themselves_are_a_warning() -> None:
+    other = START.changed({"batch_size": 8})
+    assert report.unsteady([(START, speed(100)), (other, speed(300)), (START, speed(110))]) is None
+    said = report.unsteady([(START, speed(100)), (other, NONE), (START, speed(150))])
+    assert said is not None
+    assert "by a factor of 1.5" in said
 
 
 def test_a_target_that_is_missed_comes_with_the_best_that_was_seen() -> None:
     tried = [(START, speed(100, p99=9)), (START.changed({"batch_size": 8}), speed(90, p99=7))]
     said = str(report.missed(tried, Target(5)))
     assert "a p99 of 5 ms" in said
-    assert "7.0 ms, with 1 x 2 threads, batch 8" in said
+    assert "7.0 ms, with 1 x 2, batch 8" in said
     assert "did not hold it again" in str(report.missed(tried, Target(8)))
