@@ -82,7 +82,7 @@ def tune(target: Target, file: Path | None, seconds: int, archive: Path) -> None
     start = SHIPPED.read()
     # Of the bundled texts the sentences, which come first.
     sent = next(iter(texts.read([file] if file else []).values()))
-    tried = sweeps(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
+    plan = sweeps(len(os.sched_getaffinity(0)), psutil.virtual_memory().available)
     busy = psutil.cpu_percent(interval=1.0)
     if busy > BUSY:
         print(f"Other programs take {busy:.0f} % of this machine: the figures will suffer.")
@@ -90,11 +90,12 @@ def tune(target: Target, file: Path | None, seconds: int, archive: Path) -> None
     with tempfile.TemporaryDirectory(prefix="tune-") as temp:
         measure = Trials(archive, Path(temp) / "run", texts.bodies(sent, 1), target, seconds)
         bar: tqdm[Any]
-        with tqdm(total=trials(start, tried) + 2 * ROUNDS, bar_format=FORM) as bar:
+        with tqdm(total=trials(start, plan) + 2 * ROUNDS, bar_format=FORM) as bar:
             progress = Progress(measure.measure, target, bar)
-            found = search(start, tried, target, progress)
+            found = search(start, plan, target, progress)
             bar.total = bar.n  # where nothing had to be measured again
-    print(report.table(progress.tried, start, found.winner), end="\n\n")
+    winner = found.winner if target.held(found.figures) else None
+    print(report.table(progress.tried, start, winner), end="\n\n")
     if warning := report.unsteady(progress.tried):
         print(warning)
     conclude(found, progress, target)

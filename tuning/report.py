@@ -20,8 +20,8 @@ UNSTEADY = 1.2
 Tried = Sequence[tuple[Candidate, Figures]]
 
 
-def table(tried: Tried, start: Candidate, winner: Candidate) -> str:
-    """A line for each trial, in order."""
+def table(tried: Tried, start: Candidate, winner: Candidate | None) -> str:
+    """A line for each trial, in order; `winner` is None where the target was missed."""
     rows: list[tuple[tuple[str, ...], str]] = [(HEAD, "")]
     for candidate, figures in tried:
         notes = [
