@@ -66,7 +66,7 @@ def kept(found: Found) -> str:
     """That the settings stay."""
     return (
         f"The settings as they are serve best: {found.figures}. No others are better by more than "
-        f"{NOISE:.0%}, which is noise, and nothing was written."
+        f"noise ({NOISE:.0%}, and in every round), so nothing was written."
     )
 
 

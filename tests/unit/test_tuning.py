@@ -25,10 +25,12 @@ THROUGHPUT = Target()
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Configuration:
-    """The two files that ship."""
+    """The two files, with settings that are known even where somebody has tuned."""
     for path in (SHIPPED.properties, SHIPPED.handler):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    return Configuration(tmp_path / SHIPPED.properties.name, tmp_path / SHIPPED.handler.name)
+    copied = Configuration(tmp_path / SHIPPED.properties.name, tmp_path / SHIPPED.handler.name)
+    copied.write(START)
+    return copied
 
 
 def speed(texts_per_second: float, p99: float = 10.0, connections: int = 64) -> Figures:
@@ -99,6 +101,26 @@ def test_what_was_lucky_once_does_not_win() -> None:
         return speed(1300 if lucky else 1000)
 
     assert search(START, sweeps(2, MEMORY), THROUGHPUT, measure).winner == START
+
+
+def test_what_does_not_win_every_round_does_not_win() -> None:
+    batch = START.changed({"batch_size": 64})
+    speeds = {START: [1000, 1000, 1400, 1000], batch: [1300, 1300, 1300, 1300]}
+
+    def measure(candidate: Candidate) -> Figures:
+        return speed(speeds[candidate].pop(0) if candidate in speeds else 900)
+
+    assert search(START, sweeps(2, MEMORY), THROUGHPUT, measure).winner == START
+
+
+def test_what_holds_a_p99_that_the_settings_held_once_wins() -> None:
+    batch = START.changed({"batch_size": 64})
+    latencies = {START: [60, 60, 40, 60], batch: [40, 40, 60, 40]}
+
+    def measure(candidate: Candidate) -> Figures:
+        return speed(1000, p99=latencies[candidate].pop(0) if candidate in latencies else 70)
+
+    assert search(START, sweeps(2, MEMORY), Target(50), measure).winner == batch
 
 
 def test_what_cannot_be_served_with_loses() -> None:
@@ -199,7 +221,7 @@ def test_writing_changes_the_numbers_and_no_other_byte(copy: Configuration) -> N
         ],
         "model-config.yaml": ["+   tokens_per_microbatch: 1234\n", "+   threads: 7\n"],
     }
-    copy.write(SHIPPED.read())
+    copy.write(START)
     assert {path: path.read_bytes() for path in before} == before
 
 
