@@ -7,7 +7,7 @@ ARCHIVE := model_store/sentiment.mar
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test check format docs bench train evaluate clean
+.PHONY: help serve stop archive test check format docs bench tune .target train evaluate clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,16 @@ bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Measure this beside other server
 	@$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(if $(RESUME),--resume) \
 	$(if $(SERVERS),--servers "$(SERVERS)") $(if $(TEXTS),--texts "$(TEXTS)") \
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+# THROUGHPUT=1 in place of P99 is for most texts a second; TEXTS is a file with one text a line.
+tune: .target .venv/.serve .venv/.bench $(ARCHIVE)  ## Find the best settings: make tune P99=50ms
+	@$(VENV)/python -m tuning $(if $(P99),--p99 "$(P99)") $(if $(THROUGHPUT),--throughput) \
+	$(if $(TEXTS),--texts "$(TEXTS)") $(if $(SECONDS),--seconds $(SECONDS))
+
+# Before anything is installed for it.
+.target:
+	@if [ -z "$(P99)$(THROUGHPUT)" ]; then \
+	echo "Say what for: make tune P99=50ms, or make tune THROUGHPUT=1" >&2; exit 1; fi
 
 train: .venv/.train  ## Train the default model: make train DATA=folder (an hour on two cores)
 	@$(VENV)/python -m training.train --data "$(DATA)"

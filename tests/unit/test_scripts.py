@@ -72,7 +72,7 @@ def test_an_old_java_home_is_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_help_names_every_target() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("serve", "stop", "test", "check", "archive", "train"):
+    for target in ("serve", "stop", "test", "check", "archive", "tune", "train"):
         assert f"make {target} " in said
 
 

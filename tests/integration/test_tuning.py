@@ -1,0 +1,107 @@
+"""`make tune` on a real server: one trial, and the end of an interrupted one.
+
+It needs wrk, and to run as a whole what `make bench` installs: without them tests are skipped.
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.texts import bodies, read
+from scripts.archive import ROOT
+from tuning import trial
+from tuning.settings import Candidate
+from tuning.target import Target
+
+needs_wrk = pytest.mark.skipif(
+    shutil.which("wrk") is None, reason="needs wrk, as in 'sudo apt install wrk'"
+)
+needs_bench = pytest.mark.skipif(
+    importlib.util.find_spec("tqdm") is None, reason="needs what 'make bench' installs"
+)
+
+
+@needs_wrk
+def test_a_candidate_is_served_with_its_settings_and_measured(
+    archive: Path, tmp_path: Path
+) -> None:
+    candidate = Candidate(2, 1, 8, 2, 1024)
+    with trial.started(candidate, archive, tmp_path / "served") as server:
+        with server.management() as management:
+            model = management.describe()
+        assert model.ready_workers == len(model.workers) == model.max_workers == 2
+        assert (model.batch_size, model.max_batch_delay) == (8, 2)
+        # What the workers have read is in the archive that is unpacked.
+        java = server.java()
+        assert java is not None
+        temp = next(a.partition("=")[2] for a in java.cmdline() if "java.io.tmpdir" in a)
+        (config,) = Path(temp).glob("models/*/model-config.yaml")
+        text = config.read_text(encoding="utf-8")
+        assert "\n  threads: 1\n" in text
+        assert "\n  tokens_per_microbatch: 1024\n" in text
+    assert not psutil.pid_exists(java.pid)
+
+    sent = bodies(read([])["sentences"], 1)
+    trials = trial.Trials(archive, tmp_path / "trial", sent, Target(), seconds=1)
+    figures = trials.measure(candidate)
+    assert (figures.errors, figures.connections) == (0, 64)
+    assert figures.texts_per_second > 0
+    assert figures.p50 is not None
+    assert figures.p99 is not None
+    assert figures.p50 <= figures.p99
+
+
+@needs_wrk
+@needs_bench
+def test_interrupted_it_stops_its_server_and_writes_nothing(archive: Path) -> None:
+    files = (trial.SHIPPED.properties, trial.SHIPPED.handler)
+    before = [path.read_bytes() for path in files]
+    # Not pytest's own folder, whose name is too long for the sockets of workers.
+    with tempfile.TemporaryDirectory() as temp:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuning", "--p99", "50ms", "--archive", archive],
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": temp},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while not servers(temp) and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert servers(temp)
+            # Twice, as impatient people do: the second one must not cut the end short.
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 130
+        assert said.endswith("Interrupted: nothing was written.\n")
+        assert not servers(temp)
+        assert list(Path(temp).iterdir()) == []
+    assert [path.read_bytes() for path in files] == before
+
+
+def servers(temp: str) -> list[psutil.Process]:
+    """TorchServes whose temporary folder is in this one."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            arguments = process.cmdline()
+        except psutil.Error:
+            continue
+        if any(argument.startswith(f"-Djava.io.tmpdir={temp}") for argument in arguments):
+            found.append(process)
+    return found
