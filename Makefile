@@ -45,7 +45,7 @@ bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Measure this beside other server
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 # THROUGHPUT=1 in place of P99 is for most texts a second; TEXTS is a file with one text a line.
-tune: .target .venv/.serve .venv/.bench $(ARCHIVE)  ## Find the best settings: make tune P99=50ms
+tune: .target .venv/.serve .venv/.tune $(ARCHIVE)  ## Find the best settings: make tune P99=50ms
 	@$(VENV)/python -m tuning $(if $(P99),--p99 "$(P99)") $(if $(THROUGHPUT),--throughput) \
 	$(if $(TEXTS),--texts "$(TEXTS)") $(if $(SECONDS),--seconds $(SECONDS))
 

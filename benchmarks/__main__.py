@@ -83,7 +83,8 @@ def plan(args: argparse.Namespace, corpora: dict[str, list[str]]) -> Results:
         "quick": args.quick,
         "machine": machine.describe(),
         "texts": texts.lengths(corpora, ROOT / "model"),
-        "source": {path.stem: path.name for path in args.texts} or dict.fromkeys(corpora, BUNDLED),
+        "source": {path.stem: texts.source(path) for path in args.texts}
+        or dict.fromkeys(corpora, BUNDLED),
     }
     named = [server.name for server in SERVERS if server.name in args.servers]
     return Results(about, choose(list(corpora), args.seconds), named, args.rounds)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONNECTIONS = (1, 8, 32, 64)
-RATES = (25, 100, 200, 400, 600)
+RATES = (25, 100, 300, 600)
 MANY = 32
 
 

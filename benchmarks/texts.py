@@ -41,6 +41,12 @@ def lines(path: Path) -> list[str]:
     return found
 
 
+def source(path: Path) -> str:
+    """What its first line says after a "#", or else the file's name."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return first.lstrip("# ") if first.startswith("#") else path.name
+
+
 def shuffled(texts: Sequence[str]) -> list[str]:
     """The same order in every run."""
     return random.Random(SEED).sample(texts, len(texts))

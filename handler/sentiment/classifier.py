@@ -16,7 +16,7 @@ from sentiment.scores import Function, function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 
 # Padding that a microbatch may hold, in tokens: about what a further call of the engine costs.
-_PADDING = 128
+_PADDING = 64
 
 
 class Classifier:
