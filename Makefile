@@ -58,7 +58,8 @@ train: .venv/.train  ## Train the default model: make train DATA=folder (an hour
 	@$(VENV)/python -m training.train --data "$(DATA)"
 
 evaluate: .venv/.serve .venv/.train  ## Measure a model: make evaluate DATA=folder MODEL=path
-	@PYTHONPATH=handler $(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)"
+	@PYTHONPATH=handler $(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)" \
+	$(if $(ENGINE),--engine "$(ENGINE)")
 
 clean: stop  ## Remove everything that was built or installed
 	rm -rf .venv .run model_store

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONNECTIONS = (1, 8, 32, 64)
-RATES = (25, 100, 300, 600)
+RATES = (100, 300, 600)
 MANY = 32
+FEW = (1, 64)  # of connections
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,21 @@ class Load:
 
 
 def full(corpora: Sequence[str], seconds: int) -> list[Load]:
-    """Every concurrency with one text and with many, of each corpus; every rate, of the first.
+    """Every concurrency with one text and with many, and every rate, of the first corpus.
 
-    Of the others, requests with many texts come over one connection alone: where texts are long,
-    one turn of all connections takes a slow server minutes. Lower rates come first: a server is
-    not asked for more than it failed at.
+    Of the others less: where texts are long, a turn of all connections with many texts takes a
+    slow server minutes. Lower rates come first: a server is not asked for more than it failed at.
     """
+    first, *others = corpora
     closed = [
-        Load(corpus, texts, connections=connections, seconds=seconds)
-        for corpus in corpora
+        Load(first, texts, connections=connections, seconds=seconds)
         for texts in (1, MANY)
         for connections in CONNECTIONS
-        if texts == 1 or corpus == corpora[0] or connections == 1
     ]
-    return closed + [Load(corpora[0], rate=rate, seconds=2 * seconds) for rate in RATES]
+    for corpus in others:
+        closed += [Load(corpus, 1, connections=c, seconds=seconds) for c in FEW]
+        closed.append(Load(corpus, MANY, connections=1, seconds=seconds))
+    return closed + [Load(first, rate=rate, seconds=2 * seconds) for rate in RATES]
 
 
 def quick(corpora: Sequence[str], seconds: int) -> list[Load]:

@@ -25,7 +25,7 @@ from scripts.failure import Failure
 
 START_SECONDS = 180.0
 # A server that is still busy with what nobody waits for any more is started anew.
-IDLE_SECONDS = 3.0
+IDLE_SECONDS = 10.0
 # A slow server gets as many times the seconds of a load, and no more.
 MOST_TURNS = 6
 

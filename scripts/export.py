@@ -28,8 +28,8 @@ from scripts.agreement import CORPUS, Agreement
 from scripts.quantise import fits_half, quantise
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
-from sentiment.engine import Engine, Ids
-from sentiment.openvino_engine import has_bf16
+from sentiment.engines.engine import Engine, Ids
+from sentiment.engines.openvino_engine import has_bf16
 from sentiment.scores import function_for
 from sentiment.tokenizer import Tokenizer, longest_input
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sentiment.classifier import Classifier
-from sentiment.engine import NAMES
+from sentiment.engines.engine import NAMES
 from sentiment.prediction import Prediction
 from training.data import EvaluationSet, evaluation_sets
 

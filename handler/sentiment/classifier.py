@@ -8,7 +8,7 @@ import numpy as np
 
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
-from sentiment.engine import width
+from sentiment.engines.engine import width
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.memory import release
 from sentiment.prediction import Prediction, Results
@@ -44,7 +44,8 @@ class Classifier:
 
     def warm_up(self) -> None:
         """Score shapes like those to come, so that no client pays for the first time."""
-        for words, texts in ((1, 1), (20, 32), (self.max_tokens, 4)):
+        shapes = [(words, texts) for words in (8, 24, 40, 56) for texts in (1, 32)]
+        for words, texts in (*shapes, (self.max_tokens, 4)):
             self.classify([f"{number} " + "good " * words for number in range(texts)])
         release()  # what loading took, and no longer needs
 

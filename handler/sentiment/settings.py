@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from sentiment.engine import NAMES
+from sentiment.engines.engine import NAMES
 
 
 @dataclass(frozen=True)

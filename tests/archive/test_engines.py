@@ -20,7 +20,7 @@ from scripts import export
 from scripts.agreement import CORPUS, Agreement
 from sentiment import engines
 from sentiment.classifier import Classifier
-from sentiment.openvino_engine import has_bf16
+from sentiment.engines.openvino_engine import has_bf16
 from sentiment.prediction import Prediction
 from tests.checkpoints import unexportable
 
@@ -153,6 +153,29 @@ def test_what_cannot_be_exported_is_served_by_torch(
     assert engines.choose("auto", folder, None) == "torch"
 
 
+def in_a_worker(model: Path, engine: str, then: str, first: str = "") -> str:
+    """What a process prints that loads an engine as a worker does."""
+    code = f"""
+import sys
+import psutil
+{first}
+from pathlib import Path
+from sentiment.classifier import Classifier
+Classifier(Path("model"), max_tokens=512, tokens_per_microbatch=2048, threads=1, engine={engine!r}
+).warm_up()
+{then}
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=model.parent,
+        env=os.environ | {"PYTHONPATH": str(model.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 @pytest.mark.parametrize(
     ("engine", "others"),
     [
@@ -165,20 +188,12 @@ def test_what_cannot_be_exported_is_served_by_torch(
 def test_a_worker_imports_its_own_engine_and_no_other(
     model: Path, engine: str, others: set[str]
 ) -> None:
-    code = f"""
-import sys
-from pathlib import Path
-from sentiment.classifier import Classifier
-Classifier(Path("model"), max_tokens=512, tokens_per_microbatch=512, threads=1, engine={engine!r}
-).warm_up()
-print(*sys.modules)
-"""
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        cwd=model.parent,
-        env=os.environ | {"PYTHONPATH": str(model.parent)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert not others & set(done.stdout.split())
+    assert not others & set(in_a_worker(model, engine, "print(*sys.modules)").split())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_worker_adds_less_than_250_mb_to_what_torch_takes(model: Path, engine: str) -> None:
+    measure = "import torch; print(psutil.Process().memory_info().rss)"
+    before, after = map(int, in_a_worker(model, engine, measure, first=measure).split())
+    print(f"torch {before / 1e6:.0f} MB, {engine} {(after - before) / 1e6:.0f} MB more")
+    assert after - before < 250e6

@@ -206,9 +206,13 @@ def test_the_log_holds_no_word_of_any_client(server: Server, url: str) -> None:
 
 def test_memory_stays_within_bounds_under_the_largest_requests(server: Server, url: str) -> None:
     # A full batch, each nearly as large as a body may be: 8 MB of text to tokenise and to score.
-    body = json.dumps({"texts": [f"{n} " + "word " * 799 for n in range(62)]}).encode()
+    # No two texts are alike, for those would be scored once.
+    bodies = [
+        json.dumps({"texts": [f"{i} {j} " + "word " * 798 for j in range(62)]}).encode()
+        for i in range(32)
+    ]
     with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda _: _post_json(url, body), range(32)))
+        answers = list(pool.map(lambda body: _post_json(url, body), bodies))
     assert {answer.status_code for answer in answers} == {200}
     entries = [entry for answer in answers for entry in answer.json()["results"]]
     # What does not fit into a batch's time is told so, each text for itself.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment.engine import Ids, padded
+from sentiment.engines.engine import Ids, padded
 
 
 class TorchEngine:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.engine import Ids, padded
+from sentiment.engines.engine import Ids, padded
 
 # What is compiled for a shape is kept, for as many shapes as this: about 0.1 MB each.
 _KEPT = 500

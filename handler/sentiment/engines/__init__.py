@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from sentiment.engine import Engine
-from sentiment.onnx_engine import OnnxEngine
-from sentiment.openvino_engine import OpenvinoEngine, has_bf16
-from sentiment.torch_engine import TorchEngine
+from sentiment.engines.engine import Engine
+from sentiment.engines.onnx_engine import OnnxEngine
+from sentiment.engines.openvino_engine import OpenvinoEngine, has_bf16
+from sentiment.engines.torch_engine import TorchEngine
 
 # What each engine that runs the exported model reads.
 FILES: Mapping[str, str] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.engine import Ids, padded
+from sentiment.engines.engine import Ids, padded
 
 # Fused operators that are slower than their parts: without them int8 is a third faster.
 _SLOW = ["SkipLayerNormFusion", "BiasGeluFusion"]
