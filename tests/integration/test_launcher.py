@@ -111,7 +111,7 @@ def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_pat
         zipfile.ZipFile(store / "sentiment.mar", "w") as broken,
     ):
         for name in good.namelist():
-            broken.writestr(name, b"{}" if name == "model/config.json" else good.read(name))
+            broken.writestr(name, b"" if name == "model/config.json" else good.read(name))
     server = make_server(store / "sentiment.mar", tmp_path)
     with pytest.raises(Failure, match="The worker died") as caught:
         server.start()

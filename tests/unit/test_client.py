@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -263,8 +264,10 @@ def test_nothing_is_sent_for_a_caller_who_has_left(monkeypatch: pytest.MonkeyPat
 def test_ctrl_c_ends_the_command_though_the_server_hangs() -> None:
     with scripted("silence") as server:
         run = [sys.executable, "-m", "sentiment_client", "--address", server.address]
+        # A job in the background has been told to ignore it, and hands that down.
+        heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
         command = subprocess.Popen(
-            [*run, "predict", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+            [*run, "predict", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed
         )
         assert command.stdin
         command.stdin.write(b"good\n")
