@@ -81,7 +81,7 @@ class Web:
     def warm_up(self, texts: Sequence[str], seconds: int) -> None:
         """Load that is not measured."""
         sent = bodies(texts, 1)
-        closed_loop.run(self._url(1), sent, self._folder / "bodies", 8, seconds)
+        closed_loop.run(self._url(1), sent, self._folder / "bodies", 32, seconds)
 
     def measure(self, load: Load, texts: Sequence[str], number: int) -> Measurement:
         """Closed loop or open loop."""
