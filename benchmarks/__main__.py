@@ -14,13 +14,12 @@ from typing import Any
 
 from benchmarks import loads, machine, report, texts
 from benchmarks.closed_loop import check_wrk
-from benchmarks.process import ROOT
+from benchmarks.process import ARCHIVE, ROOT, check_archive
 from benchmarks.results import Results
 from benchmarks.run import Run
 from benchmarks.servers import BY_NAME, SERVERS
 from scripts.failure import Failure
 
-ARCHIVE = ROOT / "model_store" / "sentiment.mar"
 BUNDLED = "written for this project"
 
 
@@ -31,8 +30,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         check_wrk()
-        if not args.archive.exists():
-            raise Failure(f"{args.archive} is missing: build it with 'make archive'.")
+        check_archive(args.archive)
         corpora = texts.read(args.texts)
         results = Results.read(args.results) if args.resume else plan(args, corpora)
         if set(corpora) != {load.corpus for load in results.loads}:

@@ -1,5 +1,4 @@
-"""The engines of the archive beside each other, without a server: texts a second, and what it costs
-that texts are of mixed lengths.
+"""The engines of the archive without a server: texts a second, and what mixed lengths cost.
 
 python -m benchmarks.engines [--engines "torch fp32 int8 bf16"] [--rounds 3] [--texts "file ..."]
 
@@ -23,10 +22,9 @@ import yaml
 
 from benchmarks import texts
 from benchmarks.loads import MANY
-from benchmarks.process import ROOT
+from benchmarks.process import ARCHIVE, check_archive
 from scripts.failure import Failure
 
-ARCHIVE = ROOT / "model_store" / "sentiment.mar"
 ENGINES = "torch fp32 int8 bf16"
 # Texts of a measurement, of which each is scored once a round.
 TEXTS = 8 * MANY
@@ -53,8 +51,7 @@ def main() -> int:
 
 def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
     """Name -> `Classifier` of the archive, with the settings that ship; raises Failure."""
-    if not ARCHIVE.exists():
-        raise Failure(f"{ARCHIVE} is missing: build it with 'make archive'.")
+    check_archive(ARCHIVE)
     with zipfile.ZipFile(ARCHIVE) as content:
         content.extractall(folder)
     sys.path.insert(0, str(folder))

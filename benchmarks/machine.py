@@ -12,17 +12,8 @@ import psutil
 from scripts.java import java_home
 
 PACKAGES = (
-    *(
-        "torch",
-        "transformers",
-        "tokenizers",
-        "openvino",
-        "onnxruntime",
-        "torchserve",
-        "fastapi",
-        "uvicorn",
-    ),
-    *("flask", "waitress", "litserve", "mosec", "ray"),
+    *("torch", "transformers", "tokenizers", "openvino", "onnxruntime", "torchserve"),
+    *("fastapi", "uvicorn", "flask", "waitress", "litserve", "mosec", "ray"),
 )
 
 

@@ -7,9 +7,18 @@ from pathlib import Path
 
 import psutil
 
+from scripts.failure import Failure
+
 ROOT = Path(__file__).resolve().parent.parent
+ARCHIVE = ROOT / "model_store" / "sentiment.mar"
 # TorchServe, Ray: some take their time to end what they have started.
 STOP_SECONDS = 20.0
+
+
+def check_archive(archive: Path) -> None:
+    """Raises Failure where it has not been built."""
+    if not archive.exists():
+        raise Failure(f"{archive} is missing: build it with 'make archive'.")
 
 
 class Process:

@@ -64,16 +64,12 @@ Answer = tuple[float, float, float, float]
 
 def ask(url: str, sent: Sequence[str], connections: int, count: int) -> list[Answer]:
     """Ms of each request: all of it, and of that in the handler, the tokenizer, the engine."""
-    asked = itertools.islice(itertools.cycle(sent), count)
-    parts = [list(part) for part in _dealt(list(asked), connections)]
+    asked = list(itertools.islice(itertools.cycle(sent), count))
+    parts = [asked[i::connections] for i in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
         answers = list(pool.map(lambda part: _one_by_one(url, part), parts))
     time.sleep(SETTLE_SECONDS)
     return [answer for part in answers for answer in part]
-
-
-def _dealt(asked: Sequence[str], connections: int) -> list[Sequence[str]]:
-    return [asked[i::connections] for i in range(connections)]
 
 
 def _one_by_one(address: str, asked: Sequence[str]) -> list[Answer]:

@@ -56,8 +56,9 @@ def add_engines(folder: Path) -> None:
     """Export, quantise, measure; raises whatever the exporter does."""
     exported = folder / "exported.onnx"
     export(folder, exported)
-    convert(exported, folder / FP32)
-    onnx.save(quantise(onnx.load(exported)), folder / INT8)
+    model = onnx.load(exported)
+    convert(exported, model, folder / FP32)
+    onnx.save(quantise(model), folder / INT8)
     exported.unlink()
     measured = measure(folder)
     (folder / engines.MEASURED).write_text(
@@ -105,11 +106,11 @@ def export(folder: Path, path: Path) -> None:
     )
 
 
-def convert(exported: Path, path: Path) -> None:
-    """Write the model for OpenVINO, with weights in fp16 where all were made from such."""
+def convert(exported: Path, model: onnx.ModelProto, path: Path) -> None:
+    """Write what was exported, and read as `model`, for OpenVINO; weights in fp16 if all fit."""
     import openvino
 
-    weights = [numpy_helper.to_array(weight) for weight in onnx.load(exported).graph.initializer]
+    weights = [numpy_helper.to_array(weight) for weight in model.graph.initializer]
     matrices = [weight for weight in weights if weight.ndim > 1 and weight.dtype == np.float32]
     half = all(fits_half(matrix) for matrix in matrices)
     openvino.save_model(openvino.convert_model(exported), path, compress_to_fp16=half)

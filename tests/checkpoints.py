@@ -4,6 +4,13 @@ from pathlib import Path
 from typing import Any
 
 MODEL = Path(__file__).resolve().parents[1] / "model"
+TINY: dict[str, Any] = {
+    "vocab_size": 30_522,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "intermediate_size": 8,
+}
 
 
 def checkpoint(folder: Path, **changes: Any) -> Path:
@@ -11,11 +18,7 @@ def checkpoint(folder: Path, **changes: Any) -> Path:
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
     config = BertConfig(
-        vocab_size=30_522,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
+        **TINY,
         max_position_embeddings=64,
         **changes,
     )
@@ -29,11 +32,7 @@ def unexportable(folder: Path) -> Path:
     from transformers import AutoTokenizer, LongformerConfig, LongformerForSequenceClassification
 
     config = LongformerConfig(
-        vocab_size=30_522,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
+        **TINY,
         attention_window=8,
         max_position_embeddings=600,
         pad_token_id=0,

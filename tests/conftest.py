@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from benchmarks.ports import free_ports
 from scripts.archive import build
 from scripts.failure import Failure
 from scripts.properties import Properties
@@ -76,12 +76,3 @@ def make_server(archive: Path, folder: Path, **changes: str) -> Server:
         home=folder,
         run=folder,
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on; all are held until the last one is found."""
-    with contextlib.ExitStack() as probes:
-        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in sockets:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in sockets]

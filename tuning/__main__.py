@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks import texts
 from benchmarks.closed_loop import check_wrk
-from benchmarks.process import ROOT
+from benchmarks.process import ARCHIVE, ROOT, check_archive
 from scripts.failure import Failure
 from tuning import report
 from tuning.progress import FORM, Progress
@@ -26,7 +26,6 @@ from tuning.settings import sweeps, trials
 from tuning.target import Target, milliseconds
 from tuning.trial import SHIPPED, Trials
 
-ARCHIVE = ROOT / "model_store" / "sentiment.mar"
 # Of a load. A ladder of connections has several, so each is shorter.
 SECONDS, SECONDS_OF_A_STEP = 4, 2
 # What others may take of the machine before it is worth a word, in per cent.
@@ -77,8 +76,7 @@ def arguments() -> argparse.Namespace:
 def tune(target: Target, file: Path | None, seconds: int, archive: Path) -> None:
     """All of it; raises Failure."""
     check_wrk()
-    if not archive.exists():
-        raise Failure(f"{archive} is missing: build it with 'make archive'.")
+    check_archive(archive)
     start = SHIPPED.read()
     # Of the bundled texts the sentences, which come first.
     sent = next(iter(texts.read([file] if file else []).values()))

@@ -1,6 +1,6 @@
 """`make tune` on a real server: one trial, and the end of an interrupted one.
 
-It needs wrk, and to run as a whole what `make bench` installs: without them tests are skipped.
+It needs wrk, and to run as a whole what `make tune` installs: without them tests are skipped.
 """
 
 import importlib.util
@@ -26,7 +26,7 @@ needs_wrk = pytest.mark.skipif(
     shutil.which("wrk") is None, reason="needs wrk, as in 'sudo apt install wrk'"
 )
 needs_bench = pytest.mark.skipif(
-    importlib.util.find_spec("tqdm") is None, reason="needs what 'make bench' installs"
+    importlib.util.find_spec("tqdm") is None, reason="needs what 'make tune' installs"
 )
 
 

@@ -32,6 +32,12 @@ def good(results: list[Prediction | RequestError]) -> list[Prediction]:
     return [result for result in results if isinstance(result, Prediction)]
 
 
+def assert_same(got: Prediction, alone: Prediction) -> None:
+    """Equal, and in the score to 1e-4."""
+    assert (got.label, got.tokens, got.truncated) == (alone.label, alone.tokens, alone.truncated)
+    assert got.score == pytest.approx(alone.score, abs=1e-4)
+
+
 def test_it_tells_praise_from_blame(classifier: Classifier) -> None:
     praise, blame = good(classifier.classify(["A wonderful film.", "A terrible, boring mess."]))
     assert praise.label == "POSITIVE"
@@ -43,12 +49,7 @@ def test_a_batch_scores_each_text_as_it_is_scored_alone(classifier: Classifier) 
     together = good(classifier.classify(TEXTS * 3))
     for text, got in zip(TEXTS * 3, together, strict=True):
         (alone,) = good(classifier.classify([text]))
-        assert (got.label, got.tokens, got.truncated) == (
-            alone.label,
-            alone.tokens,
-            alone.truncated,
-        )
-        assert got.score == pytest.approx(alone.score, abs=1e-4)
+        assert_same(got, alone)
 
 
 def test_a_prediction_is_complete(classifier: Classifier) -> None:
@@ -122,12 +123,7 @@ def test_identical_texts_are_scored_once(
     assert sum(scored) == len(TEXTS)
     for i, alone in enumerate(good(expected)):
         for got in good(results[3 * i : 3 * i + 3]):
-            assert (got.label, got.tokens, got.truncated) == (
-                alone.label,
-                alone.tokens,
-                alone.truncated,
-            )
-            assert got.score == pytest.approx(alone.score, abs=1e-4)
+            assert_same(got, alone)
 
 
 def test_each_of_identical_texts_has_the_function_it_asked_for(classifier: Classifier) -> None:

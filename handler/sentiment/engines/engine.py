@@ -1,6 +1,6 @@
 """What every engine does: token ids in, logits out.
 
-An engine is a class with one method. Those that run the exported model load their runtime when
+Those that run the exported model load their runtime when
 they are made, so that a worker imports the one that it uses and no other.
 """
 
@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-# Those that the settings may name; `engines.py` says what each is.
+# Those that the settings may name; `model-config.yaml` says what each is.
 NAMES = ("auto", "bf16", "int8", "fp32", "torch")
 
 Ids = Sequence[NDArray[np.int32]]
