@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,22 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from scripts.agreement import CORPUS, Agreement
+from scripts.exportable import exportable
 from scripts.quantise import fits_half, quantise
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
-from sentiment.engines.engine import Engine, Ids
-from sentiment.engines.openvino_engine import has_bf16
+from sentiment.engines.cpu import has_bf16
+from sentiment.engines.engine import Engine
+from sentiment.microbatches import microbatches
 from sentiment.scores import function_for
 from sentiment.tokenizer import Tokenizer, longest_input
 
 FP32, INT8 = engines.FILES["fp32"], engines.FILES["int8"]
-# The first that has attention as one operator, which both runtimes have a kernel for.
 OPSET = 23
 # fp32 in another runtime differs by the order of its sums alone.
 TOLERANCE = 1e-3
+# Of a microbatch, as the engines are compared.
+TOKENS = 1024
 
 
 def main() -> None:
@@ -67,38 +70,29 @@ def add_engines(folder: Path) -> None:
     )
 
 
-class Logits(torch.nn.Module):
-    """The classifier with its logits alone for output, since an output may be a cache or None."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Ids and mask [texts, tokens] -> logits [texts, labels]."""
-        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-        return logits
-
-
 def export(folder: Path, path: Path) -> None:
     """Write the model to `path` in fp32, for any number of texts and tokens."""
     from transformers import AutoModelForSequenceClassification
 
     model: Any = AutoModelForSequenceClassification.from_pretrained(
-        folder, dtype=torch.float32, local_files_only=True
+        # Plain attention, which both runtimes fuse into something faster than its one operator.
+        folder,
+        dtype=torch.float32,
+        local_files_only=True,
+        attn_implementation="eager",
     )
-    # Of more texts and tokens than one, which the exporter would take for constants; one is padded.
-    input_ids = torch.arange(33).reshape(3, 11)
-    attention_mask = torch.ones_like(input_ids)
-    attention_mask[1, 7:] = 0
-    any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    form, inputs = exportable(model.eval(), Checkpoint.read(folder).pad)
+    any_size = {
+        name: dict.fromkeys(range(array.ndim), torch.export.Dim.DYNAMIC)
+        for name, array in inputs.items()
+    }
     torch.onnx.export(
-        Logits(model.eval()),
-        (input_ids, attention_mask),
+        form.eval(),
+        tuple(inputs.values()),
         path,
-        input_names=["input_ids", "attention_mask"],
+        input_names=list(inputs),
         output_names=["logits"],
-        dynamic_shapes=(any_size, any_size),
+        dynamic_shapes=tuple(any_size.values()),
         opset_version=OPSET,
         dynamo=True,
         external_data=False,
@@ -142,19 +136,18 @@ def measure(folder: Path) -> dict[str, Agreement]:
     return measured
 
 
-def _logits(engine: Engine, ids: Ids) -> NDArray[np.float32]:
-    """Logits in the order of `ids`, scored in batches of like length."""
-    order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
-    logits = [engine.logits([ids[index] for index in part]) for part in _parts(order)]
-    together = np.concatenate(logits)
-    restored = np.empty_like(together)
-    restored[order] = together
+def _logits(engine: Engine, ids: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+    """Logits [texts, labels] in the order of `ids`, the texts' tokens."""
+    lengths = [len(text) for text in ids]
+    found = []
+    order: list[int] = []
+    for rows in microbatches(lengths, tokens=TOKENS, step=engine.step, packs=engine.packs):
+        found.append(engine.logits([[ids[index] for index in row] for row in rows]))
+        order += [index for row in rows for index in row]
+    logits = np.concatenate(found)
+    restored = np.empty_like(logits)
+    restored[order] = logits
     return restored
-
-
-def _parts(order: list[int], size: int = 8) -> Iterator[list[int]]:
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ import numpy as np
 
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
-from sentiment.engines.engine import width
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.memory import release
+from sentiment.microbatches import microbatches
 from sentiment.prediction import Prediction, Results
 from sentiment.scores import Function, function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 
-# Padding that a microbatch may hold, in tokens: about what a further call of the engine costs.
-_PADDING = 64
+# Indices of texts whose tokens are the same.
+Group = list[int]
 
 
 class Classifier:
@@ -44,9 +44,11 @@ class Classifier:
 
     def warm_up(self) -> None:
         """Score shapes like those to come, so that no client pays for the first time."""
-        shapes = [(words, texts) for words in (8, 24, 40, 56) for texts in (1, 32)]
-        for words, texts in (*shapes, (self.max_tokens, 4)):
-            self.classify([f"{number} " + "good " * words for number in range(texts)])
+        # One that takes rows in steps compiles for each shape.
+        rows = range(2, 17) if self._engine.step > 1 else (16,)
+        shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((64, texts) for texts in rows)]
+        for tokens, texts in (*shapes, (self.max_tokens, 4)):
+            self.classify([f"{number} " + "good " * (tokens - 3) for number in range(texts)])
         release()  # what loading took, and no longer needs
 
     def classify(self, texts: Sequence[str]) -> Results:
@@ -73,47 +75,40 @@ class Classifier:
         results: Results = [
             Overloaded("The server ran out of time for this batch: send the text again later.")
         ] * len(tokens)
-        sizes = sizes or [1] * len(tokens)
-        # Texts of the same tokens have the same logits: the one of the smallest request is scored.
-        alike: dict[bytes, list[int]] = {}
-        for index in sorted(range(len(tokens)), key=sizes.__getitem__):
-            alike.setdefault(tokens[index].ids.tobytes(), []).append(index)
-        microbatches = list(self._microbatches(list(alike.values()), tokens, sizes))
-        for microbatch in microbatches:
+        for rows in self._microbatches(tokens, sizes or [1] * len(tokens)):
             if time.monotonic() > deadline:
                 break
-            logits = self._engine.logits([tokens[group[0]].ids for group in microbatch])
-            for group, row in zip(microbatch, logits, strict=True):
+            logits = self._engine.logits([[tokens[group[0]].ids for group in row] for row in rows])
+            groups = (group for row in rows for group in row)
+            for group, text_logits in zip(groups, logits, strict=True):
                 for index in group:
-                    row_scores = scores(row, functions[index] or self._function)
-                    results[index] = self._prediction(row_scores.tolist(), tokens[index])
+                    text_scores = scores(text_logits, functions[index] or self._function)
+                    results[index] = self._prediction(text_scores.tolist(), tokens[index])
         if sum(len(each.ids) for each in tokens) > self._tokens_per_microbatch:
             release()  # a small batch leaves little behind, and shall not wait
         return results
 
     def _microbatches(
-        self, groups: Sequence[list[int]], tokens: Sequence[Tokens], sizes: Sequence[int]
-    ) -> Iterator[list[list[int]]]:
-        """Groups of like texts, shortest first, cut where tokens or padding would be too many.
+        self, tokens: Sequence[Tokens], sizes: Sequence[int]
+    ) -> Iterator[list[list[Group]]]:
+        """Rows of groups, those of small requests first; sizes are told apart to the power of two.
 
-        Requests are first told apart by size, to the power of two.
+        Texts of the same tokens have the same logits: the one of the smallest request is scored.
         """
-
-        def order(group: list[int]) -> tuple[int, int]:
-            return sizes[group[0]].bit_length(), len(tokens[group[0]].ids)
-
-        microbatch: list[list[int]] = []
-        longest = total = 0  # tokens of the longest text, and of all, each in whole steps
-        for group in sorted(groups, key=order):
-            length = width(len(tokens[group[0]].ids), self._engine.step)
-            longest, total = max(longest, length), total + length
-            padded = longest * (len(microbatch) + 1)
-            if microbatch and (padded > self._tokens_per_microbatch or padded - total > _PADDING):
-                yield microbatch
-                microbatch, longest, total = [], length, length
-            microbatch.append(group)
-        if microbatch:
-            yield microbatch
+        alike: dict[bytes, Group] = {}
+        for index in sorted(range(len(tokens)), key=sizes.__getitem__):
+            alike.setdefault(tokens[index].ids.tobytes(), []).append(index)
+        by_size: dict[int, list[Group]] = {}
+        for group in alike.values():
+            by_size.setdefault(sizes[group[0]].bit_length(), []).append(group)
+        for groups in by_size.values():
+            for rows in microbatches(
+                [len(tokens[group[0]].ids) for group in groups],
+                tokens=self._tokens_per_microbatch,
+                step=self._engine.step,
+                packs=self._engine.packs,
+            ):
+                yield [[groups[position] for position in row] for row in rows]
 
     def _prediction(self, row: list[float], tokens: Tokens) -> Prediction | RequestError:
         if not np.isfinite(row).all():

@@ -20,7 +20,7 @@ from scripts import export
 from scripts.agreement import CORPUS, Agreement
 from sentiment import engines
 from sentiment.classifier import Classifier
-from sentiment.engines.openvino_engine import has_bf16
+from sentiment.engines.cpu import has_bf16
 from sentiment.prediction import Prediction
 from tests.checkpoints import unexportable
 

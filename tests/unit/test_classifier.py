@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentiment.classifier import _PADDING, Classifier
+from sentiment.classifier import Classifier
+from sentiment.engines.engine import Rows
 from sentiment.errors import Backend, Overloaded, RequestError
 from sentiment.prediction import Prediction
 
@@ -72,38 +73,22 @@ def test_no_text_is_no_work(classifier: Classifier) -> None:
     assert classifier.classify([]) == []
 
 
-def test_padding_stays_within_the_budget(
+def test_no_call_of_the_engine_is_larger_than_the_budget(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[tuple[int, int]] = []
     logits = classifier._engine.logits
 
-    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
-        sizes.append((len(ids), max(map(len, ids))))
-        return logits(ids)
+    def watched(rows: Rows) -> NDArray[np.float32]:
+        sizes.append((len(rows), max(sum(map(len, row)) for row in rows)))
+        return logits(rows)
 
     monkeypatch.setattr(classifier._engine, "logits", watched)
     texts = [f"{number} {text}" for number in range(20) for text in TEXTS]
     classifier.classify(texts)
-    assert sum(texts for texts, _ in sizes) == len(texts)
-    assert all(texts == 1 or texts * width <= 256 for texts, width in sizes)
+    assert sum(rows for rows, _ in sizes) == len(texts)
+    assert all(rows == 1 or rows * width <= 256 for rows, width in sizes)
     assert len(sizes) < len(texts)
-
-
-def test_no_text_waits_on_the_padding_of_a_longer_one(
-    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    padding: list[int] = []
-
-    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
-        padding.append(max(map(len, ids)) * len(ids) - sum(map(len, ids)))
-        return np.zeros((len(ids), 2), np.float32)
-
-    monkeypatch.setattr(classifier._engine, "logits", watched)
-    monkeypatch.setattr(classifier, "_tokens_per_microbatch", 4_096)
-    classifier.classify([f"{number} " + "word " * number for number in range(200)])
-    assert max(padding) <= _PADDING
-    assert len(padding) < 100
 
 
 def test_identical_texts_are_scored_once(
@@ -113,9 +98,9 @@ def test_identical_texts_are_scored_once(
     scored: list[int] = []
     logits = classifier._engine.logits
 
-    def watched(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
-        scored.append(len(ids))
-        return logits(ids)
+    def watched(rows: Rows) -> NDArray[np.float32]:
+        scored.append(sum(map(len, rows)))
+        return logits(rows)
 
     monkeypatch.setattr(classifier._engine, "logits", watched)
     together = classifier.tokenizer([text for text in TEXTS for _ in range(3)])
@@ -145,9 +130,9 @@ def test_a_large_request_does_not_make_a_small_one_late(
     logits = classifier._engine.logits
     now = [0.0]
 
-    def slow(ids: list[NDArray[np.int32]]) -> NDArray[np.float32]:
+    def slow(rows: Rows) -> NDArray[np.float32]:
         now[0] += 1
-        return logits(ids)
+        return logits(rows)
 
     monkeypatch.setattr(classifier._engine, "logits", slow)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
@@ -163,7 +148,7 @@ def test_a_score_that_is_no_number_is_a_defect_and_not_an_answer(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        classifier._engine, "logits", lambda ids: np.full((len(ids), 2), np.nan, np.float32)
+        classifier._engine, "logits", lambda rows: np.full((len(rows), 2), np.nan, np.float32)
     )
     (result,) = classifier.classify(["good"])
     assert isinstance(result, Backend)

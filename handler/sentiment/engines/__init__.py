@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from sentiment.engines.cpu import has_bf16
 from sentiment.engines.engine import Engine
 from sentiment.engines.onnx_engine import OnnxEngine
-from sentiment.engines.openvino_engine import OpenvinoEngine, has_bf16
+from sentiment.engines.openvino_engine import OpenvinoEngine
 from sentiment.engines.torch_engine import TorchEngine
 
 # What each engine that runs the exported model reads.

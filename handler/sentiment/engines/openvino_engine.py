@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.engines.engine import Ids, padded
+from sentiment.engines.engine import Rows, arrays
 
 # What is compiled for a shape is kept, for as many shapes as this: about 0.1 MB each.
 _KEPT = 500
@@ -14,7 +14,7 @@ _KEPT = 500
 class OpenvinoEngine:
     """Runs an `.xml` file and the `.bin` beside it, its weights, in "bf16" or "f32".
 
-    Its inputs are `input_ids` and `attention_mask`, its one output the logits.
+    Its inputs are those of `engine.arrays`, or the first two alone; its one output is the logits.
     """
 
     # Whole tiles of the matrix units; and few shapes, since each new one has to be compiled.
@@ -35,17 +35,12 @@ class OpenvinoEngine:
             },
         )
         self._request = model.create_infer_request()
+        self._inputs = [each.any_name for each in model.inputs]
+        self.packs = "first" in self._inputs
         self._pad = pad
 
-    def logits(self, ids: Ids) -> NDArray[np.float32]:
+    def logits(self, rows: Rows) -> NDArray[np.float32]:
         """See `Engine.logits`."""
-        self._request.infer(padded(ids, self._pad, self.step), share_inputs=True)
+        inputs = arrays(rows, self._pad, self.step)
+        self._request.infer({name: inputs[name] for name in self._inputs}, share_inputs=True)
         return np.array(self._request.get_output_tensor(0).data, np.float32)
-
-
-def has_bf16() -> bool:
-    """Whether this machine multiplies matrices in bf16, for without that it is slower than int8."""
-    try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:
-        return False

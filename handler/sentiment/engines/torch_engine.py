@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment.engines.engine import Ids, padded
+from sentiment.engines.engine import Rows, arrays
 
 
 class TorchEngine:
     """In fp32 on a CPU. On a GPU in bf16, or in fp16 where it has no bf16."""
 
     step = 1
+    packs = False
 
     def __init__(self, model_dir: Path, pad: int, threads: int, gpu: int | None = None) -> None:
         from transformers import AutoModelForSequenceClassification
@@ -32,11 +33,12 @@ class TorchEngine:
         self._pad = pad
 
     @torch.inference_mode()
-    def logits(self, ids: Ids) -> NDArray[np.float32]:
-        """See `Engine.logits`: they are padded to the longest, and the model runs once."""
+    def logits(self, rows: Rows) -> NDArray[np.float32]:
+        """See `Engine.logits`."""
+        read = arrays(rows, self._pad, self.step)
         inputs = {
-            name: torch.from_numpy(array).to(self._device)
-            for name, array in padded(ids, self._pad, self.step).items()
+            name: torch.from_numpy(read[name]).to(self._device)
+            for name in ("input_ids", "attention_mask")
         }
         logits: NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
         return logits

@@ -1,0 +1,69 @@
+"""Texts put into rows, and rows into microbatches."""
+
+import random
+
+import numpy as np
+import pytest
+
+from sentiment.engines.engine import arrays
+from sentiment.microbatches import _FILLED, microbatches
+
+# As many tokens as sentences have, and reviews.
+LENGTHS = [random.Random(seed).choice([3, 9, 25, 40, 63, 64, 230, 512]) for seed in range(300)]
+
+
+def width(rows: list[list[int]], lengths: list[int], step: int) -> int:
+    longest = max(sum(lengths[index] for index in row) for row in rows)
+    return -(-longest // step) * step
+
+
+@pytest.mark.parametrize("packs", [True, False])
+@pytest.mark.parametrize("step", [1, 16])
+def test_each_text_is_in_one_row_and_no_microbatch_beyond_the_budget(
+    packs: bool, step: int
+) -> None:
+    found = microbatches(LENGTHS, tokens=1024, step=step, packs=packs)
+    placed = [index for rows in found for row in rows for index in row]
+    assert sorted(placed) == list(range(len(LENGTHS)))
+    for rows in found:
+        assert len(rows) == 1 or len(rows) * width(rows, LENGTHS, step) <= 1024
+        assert packs or all(len(row) == 1 for row in rows)
+
+
+def test_the_shortest_texts_come_first() -> None:
+    found = microbatches([512, 3, 230, 25], tokens=1024, step=1, packs=False)
+    assert found == [[[1]], [[3]], [[2]], [[0]]]
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_no_text_begins_a_row_that_it_leaves_mostly_empty(packs: bool) -> None:
+    lengths = list(range(65, 500))
+    for rows in microbatches(lengths, tokens=4096, step=16, packs=packs):
+        longest, *others = sorted((lengths[row[0]] for row in rows), reverse=True)
+        assert all(other >= _FILLED * longest for other in others)
+
+
+def test_sentences_packed_are_hardly_padded() -> None:
+    sentences = [random.Random(seed).randint(5, 50) for seed in range(64)]
+    (rows,) = microbatches(sentences, tokens=4096, step=16, packs=True)
+    assert sum(sentences) / (64 * len(rows)) > 0.9
+
+
+def test_a_single_text_is_as_wide_as_it_is() -> None:
+    ((row,),) = microbatches([17], tokens=2048, step=16, packs=True)
+    assert row == [0]
+
+
+def test_a_row_fits_a_text_longer_than_the_budget() -> None:
+    assert microbatches([512, 512], tokens=256, step=1, packs=True) == [[[1]], [[0]]]
+
+
+def test_what_a_model_reads_of_packed_rows() -> None:
+    a, b, c = (np.array(ids, np.int32) for ids in ([7, 8, 9], [5], [6, 4]))
+    read = {name: array.tolist() for name, array in arrays([[a, b], [c]], pad=1, step=3).items()}
+    assert read == {
+        "input_ids": [[7, 8, 9, 5, 1, 1], [6, 4, 1, 1, 1, 1]],
+        "attention_mask": [[1, 1, 1, 2, 0, 0], [1, 1, 0, 0, 0, 0]],
+        "position_ids": [[0, 1, 2, 0, 0, 0], [0, 1, 0, 0, 0, 0]],
+        "first": [0, 3, 6],
+    }
