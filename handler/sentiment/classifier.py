@@ -1,10 +1,9 @@
 """Texts in, predictions out: tokenise all at once, score texts of like length together."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
@@ -80,10 +79,12 @@ class Classifier:
                 break
             logits = self._engine.logits([[tokens[group[0]].ids for group in row] for row in rows])
             groups = (group for row in rows for group in row)
-            for group, text_logits in zip(groups, logits, strict=True):
+            usual = scores(logits, self._function).tolist()
+            for group, text_logits, text_scores in zip(groups, logits, usual, strict=True):
                 for index in group:
-                    text_scores = scores(text_logits, functions[index] or self._function)
-                    results[index] = self._prediction(text_scores.tolist(), tokens[index])
+                    function = functions[index]
+                    own = scores(text_logits, function).tolist() if function else text_scores
+                    results[index] = self._prediction(own, tokens[index])
         if sum(len(each.ids) for each in tokens) > self._tokens_per_microbatch:
             release()  # a small batch leaves little behind, and shall not wait
         return results
@@ -111,7 +112,7 @@ class Classifier:
                 yield [[groups[position] for position in row] for row in rows]
 
     def _prediction(self, row: list[float], tokens: Tokens) -> Prediction | RequestError:
-        if not np.isfinite(row).all():
+        if not all(map(math.isfinite, row)):
             return Backend("The model gave no usable score for this text: choose another model.")
         best = max(range(len(row)), key=row.__getitem__)
         rounded = [round(score, 6) for score in row]

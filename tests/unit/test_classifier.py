@@ -112,10 +112,11 @@ def test_identical_texts_are_scored_once(
 
 
 def test_each_of_identical_texts_has_the_function_it_asked_for(classifier: Classifier) -> None:
-    tokens = classifier.tokenizer(["Dull."] * 2)
-    shares, logits = good(classifier.score(tokens, functions=[None, "none"]))
+    tokens = classifier.tokenizer(["Dull."] * 3)
+    shares, logits, again = good(classifier.score(tokens, functions=[None, "none", None]))
     assert math.fsum(shares.scores.values()) == pytest.approx(1, abs=1e-5)
     assert math.fsum(logits.scores.values()) != pytest.approx(1, abs=1e-2)
+    assert again == shares
 
 
 def test_a_batch_that_takes_too_long_is_cut_short(classifier: Classifier) -> None:
