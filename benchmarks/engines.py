@@ -28,6 +28,8 @@ from scripts.failure import Failure
 ENGINES = "torch fp32 int8 bf16"
 # Texts of a measurement, of which each is scored once a round.
 TEXTS = 8 * MANY
+# All but the first and the last in texts a second.
+COLUMNS = ("ms for one a call", "one a call", "32 a call", "of like length", "mixed costs")
 
 
 def main() -> int:
@@ -86,15 +88,12 @@ def compare(name: str, corpus: Sequence[str], engines: dict[str, Any], rounds: i
                 )
             )
     print(f"\n{name}: {len(corpus)} texts of {tokens / len(corpus):.0f} tokens on average")
-    print(
-        f"{'engine':8} {'ms for one':>11} {'one a call':>11} {'32 a call':>11} {'like length':>12}"
-    )
-    print(f"{'':8} {'':>11} {'texts/s':>11} {'texts/s':>11} {'texts/s':>12} {'mixed costs':>12}")
+    print(("{:8}" + 5 * "{:>18}").format("engine", *COLUMNS))
     for engine, measured in took.items():
         one, many, like = (statistics.median(each) for each in zip(*measured[1:], strict=True))
         print(
-            f"{engine:8} {1e3 * one / len(corpus):11.2f} {len(corpus) / one:11.0f} "
-            f"{len(corpus) / many:11.0f} {len(corpus) / like:12.0f} {many / like - 1:12.0%}"
+            f"{engine:8}{1e3 * one / len(corpus):18.2f}{len(corpus) / one:18.0f}"
+            f"{len(corpus) / many:18.0f}{len(corpus) / like:18.0f}{many / like - 1:18.0%}"
         )
 
 

@@ -16,12 +16,12 @@ from benchmarks import closed_loop, open_loop
 from benchmarks.figures import percentile
 from benchmarks.guard import labels_in
 from benchmarks.loads import Load
-from benchmarks.ports import free_ports
 from benchmarks.process import Process
 from benchmarks.results import Measurement
 from benchmarks.servers import Server
 from benchmarks.texts import bodies
 from scripts.failure import Failure
+from scripts.ports import free_ports
 
 START_SECONDS = 180.0
 # A server that is still busy with what nobody waits for any more is started anew.

@@ -1,4 +1,4 @@
-"""A classifier in the form that is exported: packed where it can be, and padded where not."""
+"""The forms in which a classifier can be exported: packed, or padded."""
 
 from contextlib import suppress
 from typing import Any
@@ -20,6 +20,7 @@ Inputs = dict[str, torch.Tensor]
 class Padded(torch.nn.Module):
     """One text a row. Its logits are its one output, for others may be a cache or None."""
 
+    said = "one text a row"
     inputs = ("input_ids", "attention_mask")
 
     def __init__(self, model: Any) -> None:
@@ -39,14 +40,15 @@ class Packed(torch.nn.Module):
     to that one. Positions are counted from where the architecture counts from.
     """
 
+    said = "several texts a row"
     inputs = ("input_ids", "attention_mask", "position_ids", "first")
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        embeddings = model.base_model.embeddings
-        counted = hasattr(embeddings, "create_position_ids_from_input_ids")  # as RoBERTa does
-        self.start = embeddings.padding_idx + 1 if counted else 0
+        # RoBERTa and its kin count from behind the padding's own position.
+        before = getattr(model.base_model.embeddings, "padding_idx", None)
+        self.start = 0 if before is None else before + 1
 
     def forward(
         self,
@@ -77,22 +79,24 @@ class Packed(torch.nn.Module):
         return logits
 
 
-def exportable(model: Any, pad: int) -> tuple[Padded | Packed, Inputs]:
-    """The form, and inputs to trace it with: more than one of all, else it is taken for constant.
+def forms(model: Any, pad: int) -> list[tuple[Padded | Packed, Inputs]]:
+    """The forms in which `model` can be exported, the better one first.
 
-    `model` is packed if its logits are then what they are for each text alone.
+    Each with inputs to trace it with: more than one of all, else it is taken for constant. It can
+    be packed if its logits are then what they are for each text alone.
     """
     ids = np.array([number for number in range(30) if number != pad], np.int32)
     a, b, c, d, e = np.split(ids, [5, 11, 15, 20])
     padded = Padded(model)
+    found: list[tuple[Padded | Packed, Inputs]] = [(padded, _inputs(padded, [[a], [b], [c]], pad))]
     # An architecture may make anything of arguments that it was not written for.
     with suppress(Exception), torch.no_grad():
         packed = Packed(model)
         inputs = _inputs(packed, [[a, b], [c, d], [e]], pad)
         alone = [padded(**_inputs(padded, [[text]], pad)) for text in (a, b, c, d, e)]
         if torch.allclose(packed(**inputs), torch.cat(alone), atol=_TOLERANCE):
-            return packed, inputs
-    return padded, _inputs(padded, [[a], [b], [c]], pad)
+            found.insert(0, (packed, inputs))
+    return found
 
 
 def _inputs(form: Padded | Packed, rows: list[list[NDArray[np.int32]]], pad: int) -> Inputs:

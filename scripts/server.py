@@ -18,6 +18,7 @@ import psutil
 
 from scripts.failure import Failure
 from scripts.java import java_home
+from scripts.ports import free_ports
 from scripts.properties import Properties
 from sentiment_client import (
     ConnectionFailed,
@@ -29,6 +30,7 @@ from sentiment_client import (
     Unauthorized,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 MODEL = "sentiment"
 EXAMPLE = "A gripping, beautifully shot film."
 # Java leaves in two to three seconds; after this it is killed.
@@ -222,3 +224,29 @@ class Server:
             return str(json.loads(self._state.read_text(encoding="utf-8"))["temp"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def server_apart(model_store: Path, folder: Path, **changes: str) -> Server:
+    """The configuration that ships with some `changes`, beside other servers; not started.
+
+    On free ports of 127.0.0.1, and all that it writes is in `folder`.
+    """
+    inference, management, metrics, grpc, grpc_management = free_ports(5)
+    settings = {
+        "inference_address": f"http://127.0.0.1:{inference}",
+        "management_address": f"http://127.0.0.1:{management}",
+        "metrics_address": f"http://127.0.0.1:{metrics}",
+        "grpc_inference_address": "127.0.0.1",
+        "grpc_management_address": "127.0.0.1",
+        "grpc_inference_port": str(grpc),
+        "grpc_management_port": str(grpc_management),
+        "metrics_config": str(ROOT / "metrics.yaml"),
+    }
+    properties = Properties.read(ROOT / "config.properties")
+    return Server(
+        properties.write(folder / "config.properties", **(settings | changes)),
+        model_store=model_store,
+        log_config=ROOT / "log4j2.xml",
+        home=folder,
+        run=folder,
+    )

@@ -8,13 +8,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from benchmarks.ports import free_ports
 from scripts.archive import build
 from scripts.failure import Failure
-from scripts.properties import Properties
-from scripts.server import Server
-
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.server import ROOT, Server, server_apart
 
 # What a loaded machine takes for an example says nothing about the code.
 hypothesis.settings.register_profile("project", deadline=None)
@@ -46,7 +42,7 @@ def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @contextlib.contextmanager
 def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
     """Start a server of `archive` with some settings changed, and stop it whatever happens."""
-    server = make_server(archive, folder, **changes)
+    server = server_apart(archive.parent, folder, **changes)
     try:
         server.start()
     except Failure as failure:
@@ -55,24 +51,3 @@ def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
-
-
-def make_server(archive: Path, folder: Path, **changes: str) -> Server:
-    """A server that is not started: the configuration that ships, on free ports."""
-    inference, management, metrics, *grpc = free_ports(5)
-    settings = {
-        "inference_address": f"http://127.0.0.1:{inference}",
-        "management_address": f"http://127.0.0.1:{management}",
-        "metrics_address": f"http://127.0.0.1:{metrics}",
-        "grpc_inference_port": str(grpc[0]),
-        "grpc_management_port": str(grpc[1]),
-        "metrics_config": str(ROOT / "metrics.yaml"),
-    } | changes
-    properties = Properties.read(ROOT / "config.properties")
-    return Server(
-        properties.write(folder / "config.properties", **settings),
-        model_store=archive.parent,
-        log_config=ROOT / "log4j2.xml",
-        home=folder,
-        run=folder,
-    )

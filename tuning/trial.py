@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import closed_loop
-from benchmarks.peers.service import configure
-from benchmarks.ports import free_ports
 from benchmarks.process import ROOT
 from scripts.failure import Failure
-from scripts.server import MODEL, Server
+from scripts.properties import Properties
+from scripts.server import MODEL, Server, server_apart
 from sentiment_client import SentimentError
 from tuning.configuration import Configuration
 from tuning.figures import Figures
@@ -97,9 +96,7 @@ def wait(server: Server, workers: int) -> None:
 
 def make_server(candidate: Candidate, folder: Path) -> Server:
     """The configuration that is tuned, with the candidate's settings; not started."""
-    (port,) = free_ports(1)
-    properties = configure(folder / "shipped.properties", port)
-    models = properties.models
+    models = Properties.read(SHIPPED.properties).models
     for version in models[MODEL].values():
         version |= {
             "marName": f"{MODEL}.mar",
@@ -113,16 +110,8 @@ def make_server(candidate: Candidate, folder: Path) -> Server:
         "load_models": f"{MODEL}.mar",
         # The load has no token, so nobody else shall reach it.
         "disable_token_authorization": "true",
-        "grpc_inference_address": "127.0.0.1",
-        "grpc_management_address": "127.0.0.1",
     }
-    return Server(
-        properties.write(folder / "config.properties", **changes),
-        model_store=folder / "store",
-        log_config=ROOT / "log4j2.xml",
-        home=folder,
-        run=folder,
-    )
+    return server_apart(folder / "store", folder, **changes)
 
 
 def pack(archive: Path, target: Path, handler: str) -> None:

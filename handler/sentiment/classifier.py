@@ -1,13 +1,17 @@
-"""Texts in, predictions out: tokenise all at once, score texts of like length together."""
+"""Texts in, predictions out: tokenise all at once, score them in microbatches."""
 
 import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sentiment import engines
 from sentiment.checkpoint import Checkpoint
-from sentiment.errors import Backend, Overloaded, RequestError
+from sentiment.engines.engine import Rows
+from sentiment.errors import Backend, Overloaded, RequestError, Validation
 from sentiment.memory import release
 from sentiment.microbatches import microbatches
 from sentiment.prediction import Prediction, Results
@@ -43,9 +47,9 @@ class Classifier:
 
     def warm_up(self) -> None:
         """Score shapes like those to come, so that no client pays for the first time."""
-        # One that takes rows in steps compiles for each shape.
-        rows = range(2, 17) if self._engine.step > 1 else (16,)
-        shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((64, texts) for texts in rows)]
+        # One that takes rows in steps compiles for each number of rows, and of texts.
+        many = range(2, 33) if self._engine.step > 1 else (32,)
+        shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((31, texts) for texts in many)]
         for tokens, texts in (*shapes, (self.max_tokens, 4)):
             self.classify([f"{number} " + "good " * (tokens - 3) for number in range(texts)])
         release()  # what loading took, and no longer needs
@@ -68,16 +72,17 @@ class Classifier:
         After `deadline`, by `time.monotonic()`, the texts whose turn has not come get Overloaded
         in place of their prediction. `sizes` says how many texts the request of each text has:
         those of small requests come first, so that it is never a large one that makes them late.
-        A text for which the model gives no number gets Backend.
+        A text for which the model gives no number gets Backend; one without tokens, as a tokenizer
+        may make of odd characters, gets Validation.
         """
         functions = functions or [None] * len(tokens)
-        results: Results = [
-            Overloaded("The server ran out of time for this batch: send the text again later.")
-        ] * len(tokens)
+        late = Overloaded("The server ran out of time for this batch: send the text again later.")
+        empty = Validation("The model's tokenizer leaves nothing of the text: send some words.")
+        results: Results = [late if len(each.ids) else empty for each in tokens]
         for rows in self._microbatches(tokens, sizes or [1] * len(tokens)):
             if time.monotonic() > deadline:
                 break
-            logits = self._engine.logits([[tokens[group[0]].ids for group in row] for row in rows])
+            logits = self._logits([[tokens[group[0]].ids for group in row] for row in rows])
             groups = (group for row in rows for group in row)
             usual = scores(logits, self._function).tolist()
             for group, text_logits, text_scores in zip(groups, logits, usual, strict=True):
@@ -97,7 +102,8 @@ class Classifier:
         Texts of the same tokens have the same logits: the one of the smallest request is scored.
         """
         alike: dict[bytes, Group] = {}
-        for index in sorted(range(len(tokens)), key=sizes.__getitem__):
+        scored = [index for index, each in enumerate(tokens) if len(each.ids)]
+        for index in sorted(scored, key=sizes.__getitem__):
             alike.setdefault(tokens[index].ids.tobytes(), []).append(index)
         by_size: dict[int, list[Group]] = {}
         for group in alike.values():
@@ -110,6 +116,17 @@ class Classifier:
                 packs=self._engine.packs,
             ):
                 yield [[groups[position] for position in row] for row in rows]
+
+    def _logits(self, rows: Rows) -> NDArray[np.float32]:
+        """Logits [texts, labels]; a text that has none takes none from those that share its row."""
+        logits = self._engine.logits(rows)
+        if np.isfinite(logits).all():
+            return logits
+        parts = np.split(logits, np.cumsum([len(row) for row in rows])[:-1])
+        for row, part in zip(rows, parts, strict=True):
+            if len(row) > 1 and not np.isfinite(part).all():
+                part[:] = np.concatenate([self._engine.logits([[text]]) for text in row])
+        return logits
 
     def _prediction(self, row: list[float], tokens: Tokens) -> Prediction | RequestError:
         if not all(map(math.isfinite, row)):

@@ -68,6 +68,21 @@ def test_each_engine_agrees_with_the_reference(
     assert Agreement.of(logits(load(model, engine)), reference, "softmax").good
 
 
+@pytest.mark.parametrize(
+    ("engine", "most"),
+    [pytest.param("bf16", 0.03, marks=needs_bf16), ("int8", 0.03), ("fp32", 1e-4)],
+)
+def test_a_text_has_the_score_that_it_has_alone(model: Path, engine: str, most: float) -> None:
+    classifier = load(model, engine)
+    assert classifier._engine.packs
+    together = classifier.classify(TEXTS[:64])
+    for text, got in zip(TEXTS, together, strict=False):
+        (alone,) = classifier.classify([text])
+        assert isinstance(got, Prediction)
+        assert isinstance(alone, Prediction)
+        assert got.scores == pytest.approx(alone.scores, abs=most)
+
+
 @needs_gpu
 def test_a_gpu_agrees_with_the_reference(model: Path, reference: NDArray[np.float32]) -> None:
     classifier = load(model, "auto", gpu=0)

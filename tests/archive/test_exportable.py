@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from scripts import archive as archives
-from scripts.exportable import Packed, Padded, exportable
+from scripts.exportable import Packed, Padded, forms
 from sentiment import engines
 from sentiment.engines.engine import arrays
 from tests.checkpoints import MODEL, TINY
@@ -18,7 +18,9 @@ OTHER = {"vocab_size": 30_522, "pad_token_id": 0}
 
 
 def untrained(kind: str, **config: Any) -> Any:
+    """A classifier whose weights are large enough for one token to matter."""
     torch.manual_seed(0)
+    config["initializer_range"] = 1.0
     return AutoModelForSequenceClassification.from_config(
         AutoConfig.for_model(kind, **config), attn_implementation="eager"
     ).eval()
@@ -33,6 +35,7 @@ def untrained(kind: str, **config: Any) -> Any:
         ("camembert", TINY | {"pad_token_id": 1}),
         ("electra", TINY | {"embedding_size": 8}),
         ("albert", TINY | {"embedding_size": 8}),
+        ("mpnet", TINY),
         ("distilbert", OTHER | {"dim": 8, "hidden_dim": 8, "n_layers": 1, "n_heads": 1}),
     ],
 )
@@ -41,7 +44,7 @@ def test_encoders_with_a_head_on_the_first_token_are_packed(
 ) -> None:
     model = untrained(kind, **config)
     pad = config.get("pad_token_id", 0)
-    form, _ = exportable(model, pad)
+    (form, _), _ = forms(model, pad)
     assert isinstance(form, Packed)
     texts = [np.arange(5 * i + 10, 6 * i + 12, dtype=np.int32) for i in range(6)]
     rows = [texts[:3], texts[3:5], texts[5:]]
@@ -55,22 +58,41 @@ def test_encoders_with_a_head_on_the_first_token_are_packed(
 @pytest.mark.parametrize(
     ("kind", "config"),
     [
-        ("mpnet", TINY),  # attention depends on the place in the row
+        ("convbert", TINY | {"embedding_size": 8}),  # a convolution reads across texts
+        ("deberta-v2", TINY),  # has no such mask
         ("modernbert", TINY | {"pad_token_id": 0, "classifier_pooling": "mean"}),
         ("gpt2", OTHER | {"n_embd": 8, "n_layer": 1, "n_head": 1}),  # reads the last token
     ],
 )
 def test_others_are_exported_padded(kind: str, config: dict[str, Any]) -> None:
-    form, inputs = exportable(untrained(kind, **config), pad=0)
+    ((form, inputs),) = forms(untrained(kind, **config), pad=0)
     assert isinstance(form, Padded)
     assert form(**inputs).shape == (3, 2)
+
+
+@pytest.mark.parametrize("leak", ["attention", "head"])
+def test_a_model_that_reads_its_neighbours_is_not_packed(
+    monkeypatch: pytest.MonkeyPatch, leak: str
+) -> None:
+    model = untrained("bert", **TINY)
+    if leak == "attention":
+        layer = model.base_model.encoder.layer[0].attention.self
+        forward = layer.forward
+        monkeypatch.setattr(
+            layer, "forward", lambda hidden, mask, **kw: forward(hidden, None, **kw)
+        )
+    else:
+        pooler = model.base_model.pooler
+        monkeypatch.setattr(pooler, "forward", lambda hidden: hidden.mean(1).tanh())
+    ((form, _),) = forms(model, pad=0)
+    assert isinstance(form, Padded)
 
 
 @pytest.mark.parametrize(
     ("kind", "config", "packs"),
     [
         ("roberta", TINY | {"pad_token_id": 0, "max_position_embeddings": 66}, True),
-        ("mpnet", TINY | {"pad_token_id": 0, "max_position_embeddings": 66}, False),
+        ("deberta-v2", TINY | {"pad_token_id": 0, "max_position_embeddings": 64}, False),
     ],
 )
 def test_either_form_computes_what_torch_does(

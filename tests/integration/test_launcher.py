@@ -14,9 +14,9 @@ import requests
 
 from scripts import serve
 from scripts.failure import Failure
-from scripts.server import Server
+from scripts.server import Server, server_apart
 from sentiment_client import NotAllowed, SentimentClient, Unauthorized
-from tests.conftest import make_server, running
+from tests.conftest import running
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
@@ -67,7 +67,7 @@ def test_the_curl_line_that_is_shown_works(
 
 @pytest.mark.parametrize("setting", ["inference_address", "metrics_address", "grpc_inference_port"])
 def test_a_port_that_is_taken_is_named(archive: Path, tmp_path: Path, setting: str) -> None:
-    server = make_server(archive, tmp_path)
+    server = server_apart(archive.parent, tmp_path)
     with socket.socket() as taken:
         taken.bind(server.properties.ports()[setting])
         taken.listen()
@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_named(archive: Path, tmp_path: Path, setting: s
 
 
 def test_a_missing_archive_is_named(archive: Path, tmp_path: Path) -> None:
-    server = make_server(tmp_path / "store" / "sentiment.mar", tmp_path)
+    server = server_apart(tmp_path / "store", tmp_path)
     with pytest.raises(Failure, match="make archive"):
         server.start()
 
@@ -88,14 +88,14 @@ def test_a_full_disk_is_told(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     with pytest.raises(Failure, match="Only 1 MB are free"):
-        make_server(archive, tmp_path).start()
+        server_apart(archive.parent, tmp_path).start()
 
 
 def test_a_configuration_that_torchserve_refuses_is_shown(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    server = make_server(archive, tmp_path, vmargs="-XX:NoSuchOption")
+    server = server_apart(archive.parent, tmp_path, vmargs="-XX:NoSuchOption")
     with pytest.raises(Failure, match="stopped while it was starting") as caught:
         server.start()
     assert "NoSuchOption" in caught.value.log
@@ -112,7 +112,7 @@ def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_pat
     ):
         for name in good.namelist():
             broken.writestr(name, b"" if name == "model/config.json" else good.read(name))
-    server = make_server(store / "sentiment.mar", tmp_path)
+    server = server_apart(store, tmp_path)
     with pytest.raises(Failure, match="The worker died") as caught:
         server.start()
     assert "Traceback" in caught.value.log or "Error" in caught.value.log

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sentiment.classifier import Classifier
 from sentiment.engines.engine import Rows
-from sentiment.errors import Backend, Overloaded, RequestError
+from sentiment.errors import Backend, Overloaded, RequestError, Validation
 from sentiment.prediction import Prediction
+from sentiment.tokenizer import Tokens
 
 MODEL = Path(__file__).resolve().parents[2] / "model"
 TEXTS = [
@@ -153,3 +154,40 @@ def test_a_score_that_is_no_number_is_a_defect_and_not_an_answer(
     )
     (result,) = classifier.classify(["good"])
     assert isinstance(result, Backend)
+
+
+class Packing:
+    """An engine of rows in which one text's tokens spoil all: its logits are sums of ids."""
+
+    step = 1
+    packs = True
+
+    def __init__(self, spoils: int) -> None:
+        self.spoils = spoils
+
+    def logits(self, rows: Rows) -> NDArray[np.float32]:
+        sums = []
+        for row in rows:
+            spoilt = any(self.spoils in text for text in row)
+            sums += [[0.0, np.nan if spoilt else float(text.sum())] for text in row]
+        return np.array(sums, np.float32)
+
+
+def test_a_text_without_a_score_takes_none_from_those_in_its_row(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["good", "bad film", "fine", "word " * 100]
+    tokens = classifier.tokenizer(texts)
+    monkeypatch.setattr(classifier, "_engine", Packing(spoils=int(tokens[0].ids[1])))
+    bad, *others = classifier.score(tokens, functions=["none"] * 4)
+    assert isinstance(bad, Backend)
+    for own, result in zip(tokens[1:], good(others), strict=True):
+        assert result.scores["POSITIVE"] == own.ids.sum()
+
+
+def test_a_text_without_tokens_is_refused_alone(classifier: Classifier) -> None:
+    (tokens,) = classifier.tokenizer(["A wonderful film."])
+    nothing = Tokens(np.array([], np.int32), truncated=False)
+    empty, score = classifier.score([nothing, tokens])
+    assert isinstance(empty, Validation)
+    assert isinstance(score, Prediction)

@@ -36,22 +36,34 @@ def test_the_shortest_texts_come_first() -> None:
 
 
 @pytest.mark.parametrize("packs", [True, False])
-def test_no_text_begins_a_row_that_it_leaves_mostly_empty(packs: bool) -> None:
+@pytest.mark.parametrize("step", [1, 16])
+def test_no_text_begins_a_row_that_it_leaves_mostly_empty(packs: bool, step: int) -> None:
     lengths = list(range(65, 500))
-    for rows in microbatches(lengths, tokens=4096, step=16, packs=packs):
+    for rows in microbatches(lengths, tokens=4096, step=step, packs=packs):
         longest, *others = sorted((lengths[row[0]] for row in rows), reverse=True)
         assert all(other >= _FILLED * longest for other in others)
+
+
+@pytest.mark.parametrize("step", [1, 16])
+def test_a_few_tokens_of_padding_cost_less_than_another_call(step: int) -> None:
+    (rows,) = microbatches([10, 3, 16, 7], tokens=1024, step=step, packs=False)
+    assert rows == [[2], [0], [3], [1]]
+    sentences = list(range(5, 50))
+    assert len(microbatches(sentences, tokens=4096, step=step, packs=False)) <= 4
 
 
 def test_sentences_packed_are_hardly_padded() -> None:
     sentences = [random.Random(seed).randint(5, 50) for seed in range(64)]
     (rows,) = microbatches(sentences, tokens=4096, step=16, packs=True)
-    assert sum(sentences) / (64 * len(rows)) > 0.9
+    assert sum(sentences) / (len(rows) * width(rows, sentences, 16)) > 0.9
 
 
-def test_a_single_text_is_as_wide_as_it_is() -> None:
-    ((row,),) = microbatches([17], tokens=2048, step=16, packs=True)
-    assert row == [0]
+def test_few_tokens_are_put_in_one_short_row() -> None:
+    assert microbatches([17, 9], tokens=2048, step=16, packs=True) == [[[0, 1]]]
+
+
+def test_a_short_text_fills_up_the_row_of_a_long_one() -> None:
+    assert microbatches([20, 100], tokens=2048, step=64, packs=True) == [[[1, 0]]]
 
 
 def test_a_row_fits_a_text_longer_than_the_budget() -> None:

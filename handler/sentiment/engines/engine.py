@@ -1,7 +1,7 @@
 """What every engine does: rows of token ids in, logits out.
 
-Those that run the exported model load their runtime when
-they are made, so that a worker imports the one that it uses and no other.
+Those that run the exported model load their runtime when they are made, so that a worker imports
+the one that it uses and no other.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ class Engine(Protocol):
 def arrays(rows: Rows, pad: int, step: int) -> dict[str, NDArray[np.int64]]:
     """What a model reads of `rows`, by the name of its input.
 
-    `input_ids`, filled up with `pad`; `attention_mask`, which is the number of the text in its row,
-    from 1, and 0 for padding; `position_ids`, the token's place in its text; each
-    [rows, width]. And `first`, [texts]: where each text begins in the flattened rows.
+    Of [rows, width]: `input_ids`, filled up with `pad`; `attention_mask`, a token's text by its
+    number in the row, from 1, and 0 for padding; `position_ids`, a token's place in its text.
+    Of [texts]: `first`, where each begins in the flattened rows.
     """
     shape = len(rows), width(max(sum(map(len, row)) for row in rows), step)
     input_ids = np.full(shape, pad, np.int64)
