@@ -155,7 +155,7 @@ def _decode(raw: bytes, what: str) -> str:
 
 def _parse_json(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
+        return _JSON.decode(text)
     except RecursionError:
         raise Malformed("The JSON is nested too deeply: send flat JSON.") from None
     except json.JSONDecodeError as error:
@@ -175,3 +175,6 @@ def _number(written: str) -> float:
 
 def _refuse_constant(name: str) -> object:
     raise Malformed(f"{name} is not JSON: send null, or a number.")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number)

@@ -13,6 +13,8 @@ import msgspec
 
 from sentiment.errors import RequestError
 
+_JSON = json.JSONEncoder(ensure_ascii=True, allow_nan=False)
+
 
 @dataclass(frozen=True)
 class Response:
@@ -42,4 +44,4 @@ def refusal(error: RequestError) -> Response:
 def _encode(value: object) -> bytes:
     # `msgspec` would write UTF-8, and stumble over a surrogate that an error quotes.
     plain = msgspec.to_builtins(value)
-    return json.dumps(plain, ensure_ascii=True, allow_nan=False).encode("ascii")
+    return _JSON.encode(plain).encode("ascii")
