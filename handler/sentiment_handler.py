@@ -68,9 +68,10 @@ class SentimentHandler:
     def handle(self, rows: Sequence[Row], context: Any) -> list[bytes]:
         """Answer every request of the batch, in order."""
         timing = Timing()
+        headers = [_headers(context, i) for i in range(len(rows))]
         results: Sequence[Results] = [[]] * len(rows)
         try:
-            requests = self.preprocess(rows, context)
+            requests = self.preprocess(rows, headers, context)
             results = self.inference(requests, timing, context)
             responses = self.postprocess(requests, results, context)
         except Exception as error:
@@ -80,20 +81,22 @@ class SentimentHandler:
         for i, response in enumerate(responses):
             context.set_response_status(response.status, response.reason, i)
             context.set_response_content_type(i, response.content_type)
-            headers = {**response.headers, **timing.headers(tokens[i])}
-            if route_of(_headers(context, i)) is Route.GRPC:
+            answered = {**response.headers, **timing.headers(tokens[i])}
+            if route_of(headers[i]) is Route.GRPC:
                 # Asked by StreamPredictions, TorchServe looks for this, and would end the worker.
-                headers["ts_stream_next"] = "false"
-            for name, value in headers.items():
+                answered["ts_stream_next"] = "false"
+            for name, value in answered.items():
                 context.set_response_header(i, name, value)
         return [response.body for response in responses]
 
-    def preprocess(self, rows: Sequence[Row], context: Any) -> list[Decoded]:
+    def preprocess(
+        self, rows: Sequence[Row], headers: Sequence[Mapping[str, str]], context: Any
+    ) -> list[Decoded]:
         """Read and decode each request, or find what is wrong with it."""
         decoded: list[Decoded] = []
-        for i, row in enumerate(rows):
+        for i, (row, own) in enumerate(zip(rows, headers, strict=True)):
             try:
-                decoded.append(self._decode(_headers(context, i), row))
+                decoded.append(self._decode(own, row))
             except RequestError as error:
                 decoded.append(error)
             except Exception as error:

@@ -37,6 +37,7 @@ class Counts:
             sums, self._sums, self._timer = self._sums, Counter(), None
         try:
             for name, value in sums.items():
-                metrics.add_counter(name, value, idx=0)  # else it names all of a batch's requests
+                # Without an index each line names every request of the last batch.
+                metrics.add_counter(name, value, idx=0)
         except Exception as error:  # in a thread nobody else would see it
             logger.error("updating the metrics failed: %s", type(error).__name__)

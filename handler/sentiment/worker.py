@@ -11,7 +11,7 @@ from typing import Any
 from ts.protocol import otf_message_handler
 
 _BUFFER = 1 << 16
-_read = getattr(otf_message_handler, "_retrieve_buffer", None)
+_read: Any = getattr(otf_message_handler, "_retrieve_buffer", None)
 
 
 def read_ahead() -> None:

@@ -26,7 +26,7 @@ class Metrics:
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
 
-    def add_counter(self, name: str, value: int) -> None:
+    def add_counter(self, name: str, value: int, idx: int) -> None:
         self.counts[name] = self.counts.get(name, 0) + value
 
 
