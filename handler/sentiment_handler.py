@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sentiment import worker
+import sentiment_worker
 from sentiment.body import read_body
 from sentiment.classifier import Classifier
 from sentiment.counts import Counts
@@ -62,8 +62,8 @@ class SentimentHandler:
         self.documents = Documents(self.service)
         self.counts = Counts()
         self.classifier.warm_up()
-        worker.read_ahead()
-        worker.say_less()
+        sentiment_worker.read_ahead()
+        sentiment_worker.say_less()
 
     def handle(self, rows: Sequence[Row], context: Any) -> list[bytes]:
         """Answer every request of the batch, in order."""

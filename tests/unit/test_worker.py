@@ -3,7 +3,6 @@
 import logging
 import socket
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,17 +10,17 @@ from ts.context import Context
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.protocol import otf_message_handler
 
-from sentiment import worker
+from sentiment_worker import read_ahead, say_less
 
 
 @pytest.fixture(autouse=True)
-def torchserve_as_it_was() -> Iterator[None]:
-    loggers = logging.getLogger(), logging.getLogger("ts.metrics.caching_metric")
-    filters = [list(logger.filters) for logger in loggers]
-    yield
-    otf_message_handler._retrieve_buffer = worker._read
-    for logger, before in zip(loggers, filters, strict=True):
-        logger.filters[:] = before
+def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards; before, there may have been another handler in this process."""
+    monkeypatch.setattr(
+        otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer
+    )
+    for name in (None, "ts.metrics.caching_metric"):
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
 
 
 class Counting(socket.socket):
@@ -56,7 +55,7 @@ def batch(bodies: list[bytes]) -> bytes:
 def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
     ours, theirs = socket.socketpair()
     with Counting(fileno=ours.detach()) as connection, theirs:
-        worker.read_ahead()
+        read_ahead()
         for bodies in ([b"one", b"two" * 40_000], [b"three"] * 50):
             theirs.settimeout(0)  # the socket holds all of it, or the test fails
             theirs.sendall(batch(bodies))
@@ -69,7 +68,7 @@ def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
 
 def test_a_worker_whose_front_end_has_gone_ends() -> None:
     ours, theirs = socket.socketpair()
-    worker.read_ahead()
+    read_ahead()
     with ours:
         theirs.close()
         with pytest.raises(SystemExit):
@@ -78,7 +77,7 @@ def test_a_worker_whose_front_end_has_gone_ends() -> None:
 
 def test_a_worker_whose_front_end_goes_in_a_message_ends() -> None:
     ours, theirs = socket.socketpair()
-    worker.read_ahead()
+    read_ahead()
     with ours:
         theirs.sendall(batch([b"one"])[:20])
         theirs.close()
@@ -108,5 +107,5 @@ def test_lines_of_each_batch_are_dropped_and_counters_are_not(
     batch_lines = ["Backend received inference at", "[METRICS]PredictionTime"]
     rest = ["[METRICS]sentiment_batches_total", "Frontend disconnected"]
     assert said() == batch_lines + rest
-    worker.say_less()
+    say_less()
     assert said() == rest

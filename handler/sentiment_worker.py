@@ -6,12 +6,10 @@ that name is left as it is, and only time is lost.
 
 import functools
 import logging
+import sys
 from typing import Any
 
-from ts.protocol import otf_message_handler
-
 _BUFFER = 1 << 16
-_read: Any = getattr(otf_message_handler, "_retrieve_buffer", None)
 
 
 def read_ahead() -> None:
@@ -20,8 +18,22 @@ def read_ahead() -> None:
     TorchServe asks the system for every field by itself, and for its length before that: some
     thirty calls a request.
     """
-    if _read is not None:
-        otf_message_handler._retrieve_buffer = _read_buffered
+    # Whoever is no worker need not have it.
+    protocol: Any = sys.modules.get("ts.protocol.otf_message_handler")
+    original = getattr(protocol, "_retrieve_buffer", None)
+    if original is None:
+        return
+
+    @functools.cache
+    def reader(connection: Any) -> Any:
+        return connection.makefile("rb", _BUFFER)
+
+    def retrieve(connection: Any, length: int) -> bytes:
+        data: bytes = reader(connection).read(length)
+        # At its end TorchServe's own function knows what to do.
+        return data if len(data) == length else original(connection, length)
+
+    protocol._retrieve_buffer = retrieve
 
 
 def say_less() -> None:
@@ -32,17 +44,6 @@ def say_less() -> None:
     """
     logging.getLogger().addFilter(_of_interest)
     logging.getLogger("ts.metrics.caching_metric").addFilter(_of_interest)
-
-
-def _read_buffered(connection: Any, length: int) -> bytes:
-    data: bytes = _reader(connection).read(length)
-    # At the end TorchServe's own function knows what to do.
-    return data if len(data) == length else _read(connection, length)
-
-
-@functools.cache
-def _reader(connection: Any) -> Any:
-    return connection.makefile("rb", _BUFFER)
 
 
 def _of_interest(record: logging.LogRecord) -> bool:
