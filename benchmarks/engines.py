@@ -59,14 +59,20 @@ def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
     sys.path.insert(0, str(folder))
     os.environ["HF_HUB_OFFLINE"] = "1"
     from sentiment.classifier import Classifier
+    from sentiment.settings import Settings
 
-    config = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))["handler"]
-    names = ("max_tokens", "tokens_per_microbatch", "threads")
-    settings = {name: config[name] for name in names}
+    config = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))
+    settings = Settings.from_yaml(config)
     classifiers = {}
     for engine in engines:
         try:
-            classifiers[engine] = Classifier(folder / "model", engine=engine, **settings)
+            classifiers[engine] = Classifier(
+                folder / "model",
+                max_tokens=settings.max_tokens,
+                tokens_per_microbatch=settings.tokens_per_microbatch,
+                threads=settings.threads,
+                engine=engine,
+            )
         except ValueError as error:
             raise Failure(str(error)) from None
         classifiers[engine].warm_up()

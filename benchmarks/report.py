@@ -32,6 +32,8 @@ NOTES = """\
   than the others.
 - 9 scores as many texts a call as a request has, one call after another; connections and rates
   are nothing to it, so its figures are the same in every table of a kind.
+- A closed loop lasts longer where a server is slow or requests are large, six turns of all
+  connections, or six times as long as otherwise. What is under way at its end is not counted.
 - A closed loop sends less to a slow server; the open loop does not. There, latency counts from
   when a request was due by the schedule, which is the same for every server. "cannot keep up" is
   said of a server that still owed answers three seconds after the last request was sent, and of

@@ -26,8 +26,10 @@ from scripts.ports import free_ports
 START_SECONDS = 180.0
 # A server that is still busy with what nobody waits for any more is started anew.
 IDLE_SECONDS = 10.0
+# What is under way when a load ends is not counted: half a turn of all connections at most.
+TURNS = 6
 # A slow server gets as many times the seconds of a load, and no more.
-MOST_TURNS = 6
+MOST_TIMES = 6
 
 
 class Subject(Protocol):
@@ -226,11 +228,11 @@ class Loop:
 def patience(load: Load, speed: float | None) -> int:
     """Seconds for a closed loop: those of the load, or more where a server is slow.
 
-    Every connection has to get an answer or two, or the count says nothing. `speed` is what the
+    Every connection has to get some answers, or the count says nothing. `speed` is what the
     server did before, in texts a second.
     """
     turn = load.connections * load.texts / speed if speed else 0
-    return min(max(load.seconds, math.ceil(1.5 * turn)), MOST_TURNS * load.seconds)
+    return min(max(load.seconds, math.ceil(TURNS * turn)), MOST_TIMES * load.seconds)
 
 
 def same_for_the_loop(loads: Sequence[Load]) -> list[list[Load]]:

@@ -61,7 +61,6 @@ def main() -> None:
     torch = Classifier(
         folder / "model",
         max_tokens=handler.classifier.max_tokens,
-        tokens_per_microbatch=2048,
         threads=handler.service.settings.threads,
         engine="torch",
     )

@@ -1,9 +1,9 @@
 """The two files that the settings stand in: read, and edited with all else left as it is."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.failure import Failure
 from tuning.settings import Candidate
@@ -15,11 +15,12 @@ PROPERTIES = {
     "batchSize": "batch_size",
     "maxBatchDelay": "max_batch_delay",
 }
-# And `handler` of model-config.yaml.
-HANDLER = {"threads": "threads", "tokens_per_microbatch": "tokens_per_microbatch"}
+# And `handler` of model-config.yaml, with what else than a number may stand there.
+HANDLER = {"threads": "", "tokens_per_microbatch": "|auto"}
 # The setting with the lines that it goes on in.
 MODELS = re.compile(r"^models[ \t]*=(?:[^\n]*\\\r?\n)*[^\n]*", re.MULTILINE)
-IN_JSON, IN_YAML = r'("{}"\s*:\s*)(\d+)', r"(?m)^([ \t]+{}[ \t]*:[ \t]*)(\d+)"
+IN_JSON = r'("{}"\s*:\s*)(\d+)'
+IN_YAML = r"(?m)^([ \t]+{}[ \t]*:[ \t]*)(\d+{})\b"
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,14 @@ class Configuration:
     def read(self) -> Candidate:
         """The settings as they are; raises Failure where they could not be written either."""
         models = _models(_text(self.properties), self.properties)[0]
-        values = {name: _number(models, IN_JSON, key, self.properties) for key, name in _once()}
-        handler = _text(self.handler)
-        values |= {
-            name: _number(handler, IN_YAML, key, self.handler) for key, name in HANDLER.items()
+        values: dict[str, Any] = {
+            name: int(_value(models, IN_JSON.format(key), key, self.properties))
+            for key, name in _once()
         }
+        handler = _text(self.handler)
+        for name, other in HANDLER.items():
+            value = _value(handler, IN_YAML.format(name, other), name, self.handler)
+            values[name] = int(value) if value.isdecimal() else value
         return Candidate(**values)
 
     def write(self, candidate: Candidate) -> list[Path]:
@@ -56,12 +60,19 @@ class Configuration:
     def _properties(self, candidate: Candidate) -> str:
         text = _text(self.properties)
         models = _models(text, self.properties)
-        edited = _edited(models[0], IN_JSON, PROPERTIES, candidate, self.properties)
+        edited = models[0]
+        for key, name in PROPERTIES.items():
+            value = getattr(candidate, name)
+            edited = _edited(edited, IN_JSON.format(key), key, value, self.properties)
         return text[: models.start()] + edited + text[models.end() :]
 
     def handler_text(self, candidate: Candidate) -> str:
         """The handler's file with the candidate's settings."""
-        return _edited(_text(self.handler), IN_YAML, HANDLER, candidate, self.handler)
+        text = _text(self.handler)
+        for name, other in HANDLER.items():
+            value = getattr(candidate, name)
+            text = _edited(text, IN_YAML.format(name, other), name, value, self.handler)
+        return text
 
 
 def _once() -> list[tuple[str, str]]:
@@ -84,19 +95,16 @@ def _models(text: str, path: Path) -> re.Match[str]:
     return models
 
 
-def _number(text: str, form: str, key: str, path: Path) -> int:
-    found = re.findall(form.format(key), text)
+def _value(text: str, form: str, key: str, path: Path) -> str:
+    found = re.findall(form, text)
     if len(found) != 1:
         raise Failure(
             f"{path} must say {key} once, as a number, and says it {len(found)} times: tuning "
             "is for one model."
         )
-    return int(found[0][1])
+    return str(found[0][1])
 
 
-def _edited(text: str, form: str, keys: Mapping[str, str], candidate: Candidate, path: Path) -> str:
-    values = asdict(candidate)
-    for key, name in keys.items():
-        _number(text, form, key, path)
-        text = re.sub(form.format(key), rf"\g<1>{values[name]}", text)
-    return text
+def _edited(text: str, form: str, key: str, value: int | str, path: Path) -> str:
+    _value(text, form, key, path)
+    return re.sub(form, rf"\g<1>{value}", text)

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import Any, Literal, Self
 
 # A worker's memory in bytes, and some room: so many workers are not started that none gets on.
 WORKER_BYTES = 1_200_000_000
 BATCH_SIZES = (8, 16, 32, 64, 128)
 # In ms, and never 0: that would mean 100 to TorchServe.
 DELAYS = (1, 2, 5, 10)
-TOKENS = (1024, 2048, 4096, 8192)
+TOKENS = ("auto", 1024, 2048, 4096, 8192)
 
 # What to change in a candidate.
-Changes = Mapping[str, int]
+Changes = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Candidate:
     threads: int
     batch_size: int
     max_batch_delay: int
-    tokens_per_microbatch: int
+    tokens_per_microbatch: int | Literal["auto"]
 
     def changed(self, changes: Changes) -> Self:
         """The same with some settings changed."""

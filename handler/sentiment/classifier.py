@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from sentiment.prediction import Prediction, Results
 from sentiment.scores import Function, function_for, scores
 from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 
+# Tokens of a batch that leaves memory behind: a smaller one leaves little, and shall not wait.
+_MANY = 2048
 # Indices of texts whose tokens are the same.
 Group = list[int]
 
@@ -30,12 +33,15 @@ class Classifier:
         model_dir: Path,
         *,
         max_tokens: int,
-        tokens_per_microbatch: int,
         threads: int,
+        tokens_per_microbatch: int | Literal["auto"] = "auto",
         engine: str = "torch",
         gpu: int | None = None,
     ) -> None:
-        """Load `model_dir`, the output of `save_pretrained`, for one of `engine.NAMES`."""
+        """Load `model_dir`, the output of `save_pretrained`, for one of `engine.NAMES`.
+
+        `tokens_per_microbatch` of "auto" are as many as that engine is fastest with.
+        """
         checkpoint = Checkpoint.read(model_dir)
         self.engine = engines.choose(engine, model_dir, gpu)
         self._engine = engines.load(self.engine, model_dir, checkpoint.pad, threads, gpu)
@@ -43,7 +49,9 @@ class Classifier:
         self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.positions))
         self._function = function_for(checkpoint.problem_type, len(checkpoint.labels))
         self.tokenizer = Tokenizer(model_dir, self.max_tokens)
-        self._tokens_per_microbatch = tokens_per_microbatch
+        self._tokens_per_microbatch = (
+            self._engine.tokens if tokens_per_microbatch == "auto" else tokens_per_microbatch
+        )
 
     def warm_up(self) -> None:
         """Score shapes like those to come, so that no client pays for the first time."""
@@ -90,8 +98,8 @@ class Classifier:
                     function = functions[index]
                     own = scores(text_logits, function).tolist() if function else text_scores
                     results[index] = self._prediction(own, tokens[index])
-        if sum(len(each.ids) for each in tokens) > self._tokens_per_microbatch:
-            release()  # a small batch leaves little behind, and shall not wait
+        if sum(len(each.ids) for each in tokens) > max(self._tokens_per_microbatch, _MANY):
+            release()
         return results
 
     def _microbatches(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from sentiment.engines.engine import NAMES
 
@@ -16,7 +16,7 @@ class Settings:
     max_chars_per_text: int
     max_response_bytes: int
     max_tokens: int
-    tokens_per_microbatch: int
+    tokens_per_microbatch: int | Literal["auto"]
     batch_seconds: int
     threads: int
 
@@ -36,7 +36,7 @@ class Settings:
                 f"model-config.yaml: handler.engine must be one of {', '.join(NAMES)}."
             )
         for name, value in section.items():
-            if name == "engine":
+            if name == "engine" or (name, value) == ("tokens_per_microbatch", "auto"):
                 continue
             if type(value) is not int or value < 1:
                 raise ValueError(f"model-config.yaml: handler.{name} must be a whole number > 0.")

@@ -21,6 +21,7 @@ from scripts.agreement import CORPUS, Agreement
 from sentiment import engines
 from sentiment.classifier import Classifier
 from sentiment.engines.cpu import has_bf16
+from sentiment.engines.engine import Rows
 from sentiment.prediction import Prediction
 from tests.checkpoints import unexportable
 
@@ -168,6 +169,25 @@ def test_what_cannot_be_exported_is_served_by_torch(
     assert engines.choose("auto", folder, None) == "torch"
 
 
+@pytest.mark.parametrize(
+    ("engine", "tokens"), [pytest.param("bf16", 2048, marks=needs_bf16), ("int8", 1024)]
+)
+def test_a_microbatch_is_as_large_as_suits_the_engine(
+    model: Path, engine: str, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier(model, max_tokens=512, threads=2, engine=engine)
+    sizes = []
+    scored = classifier._engine.logits
+
+    def logits(rows: Rows) -> NDArray[np.float32]:
+        sizes.append(sum(len(text) for row in rows for text in row))
+        return scored(rows)
+
+    monkeypatch.setattr(classifier._engine, "logits", logits)
+    classifier.classify([f"{number} " + "good " * 509 for number in range(7)])
+    assert max(sizes) == tokens
+
+
 def in_a_worker(model: Path, engine: str, then: str, first: str = "") -> str:
     """What a process prints that loads an engine as a worker does."""
     code = f"""
@@ -176,8 +196,7 @@ import psutil
 {first}
 from pathlib import Path
 from sentiment.classifier import Classifier
-Classifier(Path("model"), max_tokens=512, tokens_per_microbatch=2048, threads=1, engine={engine!r}
-).warm_up()
+Classifier(Path("model"), max_tokens=512, threads=1, engine={engine!r}).warm_up()
 {then}
 """
     done = subprocess.run(

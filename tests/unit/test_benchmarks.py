@@ -244,7 +244,7 @@ def test_a_slow_server_gets_the_time_for_a_turn_of_all_connections() -> None:
     load = Load("sentences", texts=32, connections=8, seconds=5)
     assert patience(load, None) == 5
     assert patience(load, 1000) == 5
-    assert patience(load, 32) == 12
+    assert patience(load, 128) == 12
     assert patience(load, 1) == 30
 
 

@@ -18,7 +18,7 @@ from tuning.settings import WORKER_BYTES, Candidate, sweeps, trials
 from tuning.target import MOST_CONNECTIONS, Target, milliseconds
 from tuning.trial import SHIPPED, climb
 
-START = Candidate(1, 2, 32, 1, 2048)
+START = Candidate(1, 2, 32, 1, "auto")
 MEMORY = 64 * WORKER_BYTES
 THROUGHPUT = Target()
 
@@ -65,7 +65,9 @@ def optimum(candidate: Candidate) -> Figures:
     found *= 1.2 if (candidate.workers, candidate.threads) == (2, 1) else 1.0
     found *= {8: 0.7, 16: 0.9, 32: 1.0, 64: 1.1, 128: 1.05}[candidate.batch_size]
     found *= {1: 1.0, 2: 1.1, 5: 0.8, 10: 0.5}[candidate.max_batch_delay]
-    found *= {1024: 0.9, 2048: 1.0, 4096: 1.1, 8192: 1.0}[candidate.tokens_per_microbatch]
+    found *= {"auto": 1.0, 1024: 0.9, 2048: 1.0, 4096: 1.1, 8192: 1.0}[
+        candidate.tokens_per_microbatch
+    ]
     return speed(found)
 
 
@@ -196,7 +198,9 @@ def test_the_settings_that_ship_are_read() -> None:
         models["batchSize"],
         models["maxBatchDelay"],
     )
-    assert f"threads: {found.threads}\n" in SHIPPED.handler.read_text(encoding="utf-8")
+    handler = SHIPPED.handler.read_text(encoding="utf-8")
+    assert f"threads: {found.threads}\n" in handler
+    assert f"tokens_per_microbatch: {found.tokens_per_microbatch}\n" in handler
 
 
 def test_writing_changes_the_numbers_and_no_other_byte(copy: Configuration) -> None:
@@ -295,7 +299,7 @@ def test_the_table_says_which_were_and_which_are_best() -> None:
     head, first, second, third = said.splitlines()
     assert head.split() == list(report.HEAD)
     assert first.endswith("as it was")
-    assert " ".join(second.split()) == "2 1 32 1 2048 64 1200 5.0 10.0 best"
+    assert " ".join(second.split()) == "2 1 32 1 auto 64 1200 5.0 10.0 best"
     assert third.endswith("not all answered")
 
 

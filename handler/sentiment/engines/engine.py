@@ -20,11 +20,13 @@ Rows = Sequence[Sequence[NDArray[np.int32]]]
 class Engine(Protocol):
     """A model, loaded. Its rows are padded to one width, a multiple of `step` tokens.
 
+    It is fastest with microbatches of up to so many `tokens`, padding included.
     One that `packs` takes several texts in a row, so that hardly a token is padding: each sees
     itself alone. Others take one text a row.
     """
 
     step: int
+    tokens: int
     packs: bool
 
     def logits(self, rows: Rows) -> NDArray[np.float32]:

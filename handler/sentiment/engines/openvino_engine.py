@@ -19,6 +19,7 @@ class OpenvinoEngine:
 
     # Whole tiles of the matrix units; and few shapes, since each new one has to be compiled.
     step = 16
+    tokens = 2048
 
     def __init__(self, path: Path, precision: str, pad: int, threads: int) -> None:
         import openvino
