@@ -58,7 +58,8 @@ class Classifier:
         # One that takes rows in steps compiles for each number of rows, and of texts.
         many = range(2, 33) if self._engine.step > 1 else (32,)
         shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((31, texts) for texts in many)]
-        for tokens, texts in (*shapes, (self.max_tokens, 4)):
+        full = max(self._tokens_per_microbatch // self.max_tokens, 1)
+        for tokens, texts in (*shapes, (self.max_tokens, full)):
             self.classify([f"{number} " + "good " * (tokens - 3) for number in range(texts)])
         release()  # what loading took, and no longer needs
 

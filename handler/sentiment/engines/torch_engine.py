@@ -24,7 +24,7 @@ class TorchEngine:
         disable_progress_bar()  # it is drawn into the log, and leaves a thread behind
         self._device, dtype, self.tokens = "cpu", torch.float32, 2048
         if gpu is not None:
-            self._device, self.tokens = f"cuda:{gpu}", 32768
+            self._device, self.tokens = f"cuda:{gpu}", 32768  # enough to fill it; not measured
             dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         model: Any = AutoModelForSequenceClassification.from_pretrained(
             model_dir, dtype=dtype, local_files_only=True
