@@ -5,7 +5,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.results import Measurement
+from benchmarks.loads import Load
+from benchmarks.results import Results
+from benchmarks.servers import LIMIT
+
+# Answers that each connection has to have had, or texts per second are those of a moment.
+ANSWERS = 2
+# Answers that a percentile is taken of: with fewer it is the slowest one.
+FOR_P95, FOR_P99 = 20, 100
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -15,11 +22,14 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True)
 class Figures:
-    """Medians over the rounds; `lowest` and `highest` are of the rounds' texts per second."""
+    """Medians over the rounds; `lowest` and `highest` are of the rounds' texts per second.
 
-    texts_per_second: float
-    lowest: float
-    highest: float
+    None where there were too few answers to say.
+    """
+
+    texts_per_second: float | None
+    lowest: float | None
+    highest: float | None
     p50: float | None
     p95: float | None
     p99: float | None
@@ -27,20 +37,27 @@ class Figures:
     saturated: bool
 
 
-def figures(rounds: Sequence[Measurement]) -> Figures | None:
-    """None where there are no rounds. Saturated in one round is saturated."""
+def figures(results: Results, server: str, load: Load) -> Figures | None:
+    """Of a server under a load; None where it was not measured.
+
+    Saturated in most rounds is saturated.
+    """
+    rounds = results.of(server, load)
     if not rounds:
         return None
-    speeds = [each.texts_per_second for each in rounds]
+    answers = statistics.median(each.requests for each in rounds)
+    # The engine in a loop has no connections.
+    enough = server == LIMIT or answers >= ANSWERS * load.connections
+    speeds = [each.texts_per_second for each in rounds] if enough else []
     return Figures(
-        statistics.median(speeds),
-        min(speeds),
-        max(speeds),
-        _median([each.p50 for each in rounds]),
-        _median([each.p95 for each in rounds]),
-        _median([each.p99 for each in rounds]),
+        _median(speeds),
+        min(speeds, default=None),
+        max(speeds, default=None),
+        _median([each.p50 for each in rounds]) if enough else None,
+        _median([each.p95 for each in rounds]) if enough and answers >= FOR_P95 else None,
+        _median([each.p99 for each in rounds]) if enough and answers >= FOR_P99 else None,
         sum(each.errors for each in rounds),
-        any(each.saturated for each in rounds),
+        2 * sum(each.saturated for each in rounds) > len(rounds),
     )
 
 

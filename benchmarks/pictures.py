@@ -70,7 +70,7 @@ def _figure(
             points = [
                 (load.connections or load.rate, getattr(found, metric))
                 for load in loads
-                if (found := figures(results.of(name, load))) and not found.saturated
+                if (found := figures(results, name, load)) and not found.saturated
             ]
             points = [(x, y) for x, y in points if y]
             if points:

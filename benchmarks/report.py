@@ -33,11 +33,12 @@ NOTES = """\
 - 9 scores as many texts a call as a request has, one call after another; connections and rates
   are nothing to it, so its figures are the same in every table of a kind.
 - A closed loop lasts longer where a server is slow or requests are large, six turns of all
-  connections, or six times as long as otherwise. What is under way at its end is not counted.
+  connections, or fifteen times as long as otherwise. What is under way at its end is not counted.
+- "-" stands for too few answers: fewer than two a connection for texts/s, 20 for p95, 100 for p99.
 - A closed loop sends less to a slow server; the open loop does not. There, latency counts from
   when a request was due by the schedule, which is the same for every server. "cannot keep up" is
-  said of a server that still owed answers three seconds after the last request was sent, and of
-  every higher rate.
+  said of a server that in most rounds still owed answers three seconds after the last request
+  was sent, and of every higher rate.
 - Before it is measured, a server has to give the labels that the fp32 model gives.
 - No text is sent twice within 2,048; where there are fewer, the repeated ones are numbered.
 - Left out: BentoML. When this was written, its release 1.4.40 asked for a certifi that did not
@@ -135,7 +136,7 @@ def _glance(results: Results) -> Iterator[str]:
         cells = [
             f"{_number(found.texts_per_second)} "
             f"({_ratios(results, load, found, 'texts_per_second').replace(' | ', ', ')})"
-            if (found := figures(results.of(name, load)))
+            if (found := figures(results, name, load))
             else ""
             for load in loads
         ]
@@ -188,7 +189,7 @@ def _open(results: Results) -> Iterator[str]:
 
 def _rows(results: Results, load: Load) -> Iterator[tuple[str, Figures]]:
     for name in results.servers:
-        if found := figures(results.of(name, load)):
+        if found := figures(results, name, load):
             yield name, found
 
 
@@ -211,7 +212,7 @@ def _latencies(results: Results, load: Load, found: Figures) -> str:
 
 
 def _ratios(results: Results, load: Load, found: Figures, name: str) -> str:
-    bases = [figures(results.of(base, load)) for base in (BASELINE, LIMIT)]
+    bases = [figures(results, base, load) for base in (BASELINE, LIMIT)]
     return " | ".join(
         _number(ratio(getattr(found, name), getattr(base, name) if base else None))
         for base in bases

@@ -51,6 +51,12 @@ class Results:
         wanted = (server, load.key, number)
         return any((m.server, m.load, m.round) == wanted for m in self.measurements)
 
+    def speed(self, server: str, corpus: str) -> float | None:
+        """Texts a second that it answered last, of that corpus and in any load."""
+        loads = {load.key for load in self.loads if load.corpus == corpus and load.connections}
+        found = (m for m in reversed(self.measurements) if m.server == server and m.load in loads)
+        return next((m.texts_per_second for m in found if m.texts_per_second), None)
+
     def of(self, server: str, load: Load) -> list[Measurement]:
         """A server's rounds under a load."""
         return [m for m in self.measurements if (m.server, m.load) == (server, load.key)]

@@ -100,7 +100,8 @@ class Run:
         self, subject: Subject, load: Load, number: int, server: Server, bar: "tqdm[Any]"
     ) -> Measurement:
         bar.set_description(f"round {number}, {server.name}: {load}")
-        return subject.measure(load, self._corpora[load.corpus], number)
+        speed = self._results.speed(server.name, load.corpus)
+        return subject.measure(load, self._corpora[load.corpus], number, speed)
 
     def _keep(self, measured: Sequence[Measurement], bar: "tqdm[Any]") -> None:
         self._results.add(measured, self._path)

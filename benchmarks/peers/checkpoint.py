@@ -13,6 +13,8 @@ from transformers.utils.logging import disable_progress_bar
 
 FOLDER = Path(__file__).resolve().parents[2] / "model"
 MAX_TOKENS = 512
+# Of a call. Those who batch requests join as many, each of which may have as many texts.
+MOST_TEXTS = 32
 
 Scored = dict[str, Any]
 
@@ -48,8 +50,10 @@ class Checkpoint:
         ]
 
     def score_requests(self, requests: Sequence[Sequence[str]]) -> list[list[Scored]]:
-        """The texts of all requests in one call, and each request's own answers."""
-        scored = iter(self.score([text for texts in requests for text in texts]))
+        """The texts of all requests, so many a call, and each request's own answers."""
+        flat = [text for texts in requests for text in texts]
+        starts = range(0, len(flat), MOST_TEXTS)
+        scored = iter([each for i in starts for each in self.score(flat[i : i + MOST_TEXTS])])
         return [[next(scored) for _ in texts] for texts in requests]
 
 

@@ -10,9 +10,8 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from benchmarks.peers.checkpoint import Checkpoint, Scored
+from benchmarks.peers.checkpoint import MOST_TEXTS, Checkpoint, Scored
 
-MOST_TEXTS = 32
 WAIT_SECONDS = 0.010
 
 

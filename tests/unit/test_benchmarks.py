@@ -139,25 +139,57 @@ def test_a_percentile_is_one_of_the_values() -> None:
 
 
 def measured(server: str, load: Load, number: int, speed: float, p50: float) -> Measurement:
-    return Measurement(server, load.key, number, speed, p50, 2 * p50, 3 * p50, requests=100)
+    return Measurement(server, load.key, number, speed, p50, 2 * p50, 3 * p50, requests=200)
+
+
+def of_mosec(rounds: Sequence[Measurement]) -> Results:
+    return Results({}, [CLOSED, SLOW], ["mosec"], len(rounds), measurements=list(rounds))
 
 
 def test_figures_are_medians_over_the_rounds() -> None:
     rounds = [
         measured("mosec", CLOSED, i, s, p) for i, s, p in ((1, 90, 9), (2, 10, 7), (3, 50, 1))
     ]
-    found = figures(rounds)
+    found = figures(of_mosec(rounds), "mosec", CLOSED)
     assert found is not None
     assert (found.texts_per_second, found.lowest, found.highest) == (50, 10, 90)
     assert (found.p50, found.p95, found.p99) == (7, 14, 21)
-    assert figures([]) is None
+    assert figures(of_mosec(rounds), "mosec", SLOW) is None
 
 
-def test_saturated_once_is_saturated() -> None:
-    good = measured("mosec", SLOW, 1, 25, 5)
-    found = figures([good, dataclasses.replace(good, round=2, saturated=True, p50=None)])
+def test_what_had_too_few_answers_has_no_figures() -> None:
+    """Two a connection for the speed, and for a percentile so many that it is not the slowest."""
+    one = measured("mosec", CLOSED, 1, 90, 9)
+    for answers, figures_there in ((127, 0), (128, 3)):
+        found = figures(of_mosec([dataclasses.replace(one, requests=answers)]), "mosec", CLOSED)
+        assert found is not None
+        there = (found.texts_per_second, found.p50, found.p99)
+        assert sum(figure is not None for figure in there) == figures_there
+    few = dataclasses.replace(measured("mosec", SLOW, 1, 25, 9), requests=99)
+    found = figures(of_mosec([few]), "mosec", SLOW)
     assert found is not None
-    assert found.saturated
+    assert (found.p50, found.p95, found.p99) == (9, 18, None)
+
+
+def test_saturated_in_most_rounds_is_saturated() -> None:
+    good = measured("mosec", SLOW, 1, 25, 5)
+    late = dataclasses.replace(good, saturated=True, p50=None)
+    for rounds, saturated in (((good, late, late), True), ((good, good, late), False)):
+        found = figures(of_mosec(rounds), "mosec", SLOW)
+        assert found is not None
+        assert found.saturated is saturated
+
+
+def test_the_speed_of_a_server_is_that_of_its_last_closed_loop() -> None:
+    rounds = [
+        measured("mosec", CLOSED, 1, 90, 9),
+        measured("mosec", CLOSED, 2, 50, 9),
+        measured("mosec", CLOSED, 3, 0, 9),
+        measured("mosec", SLOW, 1, 25, 9),
+    ]
+    assert of_mosec(rounds).speed("mosec", "sentences") == 50
+    assert of_mosec(rounds).speed("mosec", "mixed") is None
+    assert of_mosec(rounds).speed("service", "sentences") is None
 
 
 def test_a_ratio_needs_two_numbers() -> None:
@@ -245,7 +277,7 @@ def test_a_slow_server_gets_the_time_for_a_turn_of_all_connections() -> None:
     assert patience(load, None) == 5
     assert patience(load, 1000) == 5
     assert patience(load, 128) == 12
-    assert patience(load, 1) == 30
+    assert patience(load, 1) == 75
 
 
 def test_loads_that_differ_by_connections_alone_are_one_to_the_loop() -> None:
