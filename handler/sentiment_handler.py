@@ -6,6 +6,7 @@ logged with the request's id and where it happened, never with what the client s
 """
 
 import logging
+import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,6 @@ from sentiment.prediction import Prediction, Results
 from sentiment.request import Request
 from sentiment.response import Response, answer, refusal
 from sentiment.route import Route, route_of
-from sentiment.scores import Function
 from sentiment.service import Service
 from sentiment.settings import Settings
 from sentiment.timing import Timing
@@ -114,43 +114,58 @@ class SentimentHandler:
     def inference(self, requests: Sequence[Decoded], timing: Timing, context: Any) -> list[Results]:
         """Score the texts of all requests together; one list of results a request."""
         asked = [request[1] if isinstance(request, tuple) else NOTHING for request in requests]
-        # Flattened: whose it is, and the text.
-        flat = [(i, t) for i, req in enumerate(asked) for t in req.texts if isinstance(t, str)]
-        functions = [asked[i].function for i, _ in flat]
-        deadline = timing.started + self.service.settings.batch_seconds
+        flat = _flat(asked)
+        began = time.monotonic()
         try:
-            began = time.monotonic()
             tokens = self.classifier.tokenizer([text for _, text in flat])
-            timing.tokenization = time.monotonic() - began
-            scored = self.classifier.score(
-                tokens,
-                functions=functions,
-                sizes=[len(asked[i].texts) for i, _ in flat],
-                deadline=deadline,
-            )
-            timing.inference = time.monotonic() - began - timing.tokenization
         except Exception as error:
-            _log(error, f"a batch of {len(requests)}")
-            # Some text in this batch brings the model down: only that one shall fail.
-            scored = [
-                self._score_alone(text, function, deadline, context, i)
-                for (i, text), function in zip(flat, functions, strict=True)
-            ]
-        predictions = iter(scored)
+            _log(error, f"tokenising a batch of {len(requests)}")
+            asked = [self._tokenisable(request, context, i) for i, request in enumerate(asked)]
+            flat = _flat(asked)
+            tokens = self.classifier.tokenizer([text for _, text in flat])
+        tokenised = time.monotonic()
+        timing.tokenization = tokenised - began
+        scored = self.classifier.score(
+            tokens,
+            functions=[asked[i].function for i, _ in flat],
+            sizes=[len(asked[i].texts) for i, _ in flat],
+            deadline=timing.started + self.service.settings.batch_seconds,
+        )
+        timing.inference = time.monotonic() - tokenised
+        self._end_if_dead(scored)
+        results = (
+            _defect(result.__cause__, context, i)
+            if isinstance(result, Backend) and result.__cause__
+            else result
+            for (i, _), result in zip(flat, scored, strict=True)
+        )
         return [
-            [next(predictions) if isinstance(text, str) else text for text in request.texts]
+            [next(results) if isinstance(text, str) else text for text in request.texts]
             for request in asked
         ]
 
-    def _score_alone(
-        self, text: str, function: Function | None, deadline: float, context: Any, i: int
-    ) -> Prediction | RequestError:
-        try:
-            tokens = self.classifier.tokenizer([text])
-            (result,) = self.classifier.score(tokens, functions=[function], deadline=deadline)
-        except Exception as error:
-            return _defect(error, context, i)
-        return result
+    def _end_if_dead(self, results: Results) -> None:
+        """End a worker whose engine will never work again, as after some errors of a GPU.
+
+        TorchServe answers its batch with 500s, which is what it would get anyway, and starts
+        another worker. Raises SystemExit.
+        """
+        kinds = set(map(type, results))
+        if Backend in kinds and Prediction not in kinds and not self.classifier.works():
+            logger.error("the model fails on every text: this worker ends")
+            sys.exit(1)
+
+    def _tokenisable(self, request: Request, context: Any, i: int) -> Request:
+        """Request i with an error in place of each text that brings the tokenizer down."""
+        texts: list[str | RequestError] = []
+        for text in request.texts:
+            try:
+                if isinstance(text, str):
+                    self.classifier.tokenizer([text])
+                texts.append(text)
+            except Exception as error:
+                texts.append(_defect(error, context, i))
+        return replace(request, texts=texts)
 
     def postprocess(
         self, requests: Sequence[Decoded], results: Sequence[Results], context: Any
@@ -201,7 +216,14 @@ def _headers(context: Any, i: int) -> dict[str, str]:
     return others | {name: strings[name] for name in FRONT_END if name in strings}
 
 
-def _defect(error: Exception, context: Any, i: int) -> Backend:
+def _flat(requests: Sequence[Request]) -> list[tuple[int, str]]:
+    """The texts of all requests, each with the index of its request; errors are left out."""
+    return [
+        (i, text) for i, own in enumerate(requests) for text in own.texts if isinstance(text, str)
+    ]
+
+
+def _defect(error: BaseException, context: Any, i: int) -> Backend:
     """Log a defect that request i ran into, and say so to its client."""
     request_id = context.get_request_id(i)
     _log(error, f"request {request_id}")
@@ -210,7 +232,7 @@ def _defect(error: Exception, context: Any, i: int) -> Backend:
     )
 
 
-def _log(error: Exception, failed: str) -> None:
+def _log(error: BaseException, failed: str) -> None:
     """Log where `error` was raised, but not its message, which may quote a client's text."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))

@@ -16,7 +16,10 @@ LABELS, SCORE = 0.985, 0.03
 
 @dataclass(frozen=True)
 class Agreement:
-    """`labels`: share of texts whose label stays; `score`: mean move of that label's score."""
+    """`labels`: share of those that stay; `score`: mean move of the score of a text's best one.
+
+    A text has one label, its best; where each has a chance of its own, it has or lacks every one.
+    """
 
     labels: float
     score: float
@@ -28,8 +31,11 @@ class Agreement:
         """Compare two logits [texts, labels] of the same texts, as scores."""
         texts, best = np.arange(len(reference)), reference.argmax(axis=1)
         moved = np.abs(scores(logits, function) - scores(reference, function))[texts, best]
+        same = float((logits.argmax(axis=1) == best).mean())
+        if function == "sigmoid":
+            same = min(same, float(((logits > 0) == (reference > 0)).mean()))
         return cls(
-            labels=round(float((logits.argmax(axis=1) == best).mean()), 4),
+            labels=round(same, 4),
             score=round(float(moved.mean()), 4),
         )
 

@@ -134,7 +134,13 @@ def measure(folder: Path) -> dict[str, Agreement]:
     for name in ("bf16", "int8", "fp32"):
         if name == "bf16" and not has_bf16():
             continue
-        logits = _logits(engines.load(name, folder, checkpoint.pad, threads), ids)
+        try:
+            logits = _logits(engines.load(name, folder, checkpoint.pad, threads), ids)
+        except Exception as error:
+            if name == "fp32":
+                raise
+            print(f"  {name}: {type(error).__name__}: refused")
+            continue
         agreement = Agreement.of(logits, reference, function)
         exact = name != "fp32" or bool(np.abs(logits - reference).max() <= TOLERANCE)
         good = agreement.good and exact

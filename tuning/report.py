@@ -92,10 +92,11 @@ def won(found: Found, start: Candidate, written: Sequence[Path], root: Path) -> 
 
 def unsteady(tried: Tried) -> str | None:
     """A warning where settings that were measured more than once differed from themselves."""
-    speeds: dict[Candidate, list[float]] = {}
+    speeds: dict[tuple[Candidate, int], list[float]] = {}
     for candidate, figures in tried:
         if figures.texts_per_second:
-            speeds.setdefault(candidate, []).append(figures.texts_per_second)
+            same = candidate, figures.connections
+            speeds.setdefault(same, []).append(figures.texts_per_second)
     ratio = max((max(each) / min(each) for each in speeds.values()), default=1.0)
     if ratio < UNSTEADY:
         return None

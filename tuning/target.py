@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 
 from tuning.figures import Figures
-from tuning.settings import Candidate
 
 # What differs by less is noise: two runs of the same settings do.
 NOISE = 0.03
-CONNECTIONS = 64
+# For two batches of each worker, whatever their size: one that is scored while the next one fills.
 # Below what a shell lets a process have open, and what shipped servers queue.
-MOST_CONNECTIONS = 512
+CONNECTIONS = 512
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,9 @@ class Target:
 
     p99: float | None = None
 
-    def connections(self, candidate: Candidate, queue: int) -> list[int]:
-        """How many to try, rising; `queue` is how many requests may wait.
-
-        Enough for two batches of each worker: one that is scored while the next one fills.
-        """
-        batches = 2 * candidate.workers * candidate.batch_size
-        most = min(max(CONNECTIONS, batches), MOST_CONNECTIONS, queue)
+    def connections(self, queue: int) -> list[int]:
+        """How many to try, rising, the same for all candidates; `queue` requests may wait."""
+        most = min(CONNECTIONS, queue)
         if self.p99 is None:
             return [most]
         return [2**i for i in range(most.bit_length())]

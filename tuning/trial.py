@@ -44,7 +44,7 @@ class Trials:
         with started(candidate, self._archive, self._folder) as server:
             for connections in WARM_UP:
                 self._load(server, connections, seconds=1)
-            ladder = self._target.connections(candidate, queue(server))
+            ladder = self._target.connections(queue(server))
             return climb(ladder, self._target, lambda c: self._load(server, c, self._seconds))
 
     def _load(self, server: Server, connections: int, seconds: int) -> Figures:

@@ -1,5 +1,6 @@
 """Texts in, predictions out: tokenise all at once, score them in microbatches."""
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ from sentiment.tokenizer import Tokenizer, Tokens, longest_input
 _MANY = 2048
 # Indices of texts whose tokens are the same.
 Group = list[int]
+
+logger = logging.getLogger(__name__)
 
 
 class Classifier:
@@ -54,14 +57,24 @@ class Classifier:
         )
 
     def warm_up(self) -> None:
-        """Score shapes like those to come, so that no client pays for the first time."""
+        """Score shapes like those to come, so that no client pays for the first time.
+
+        Raises Backend where the model has no score for them.
+        """
         # One that takes rows in steps compiles for each number of rows, and of texts.
         many = range(2, 33) if self._engine.step > 1 else (32,)
         shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((31, texts) for texts in many)]
         full = max(self._tokens_per_microbatch // self.max_tokens, 1)
         for tokens, texts in (*shapes, (self.max_tokens, full)):
-            self.classify([f"{number} " + "good " * (tokens - 3) for number in range(texts)])
+            sample = [f"{number} " + "good " * (tokens - 3) for number in range(texts)]
+            for result in self.classify(sample):
+                if isinstance(result, Backend):
+                    raise result
         release()  # what loading took, and no longer needs
+
+    def works(self) -> bool:
+        """Whether an ordinary text still gets a score."""
+        return not any(isinstance(result, Backend) for result in self.classify(["good"]))
 
     def classify(self, texts: Sequence[str]) -> Results:
         """Score `texts`, in order: `tokenizer`, then `score`."""
@@ -81,24 +94,17 @@ class Classifier:
         After `deadline`, by `time.monotonic()`, the texts whose turn has not come get Overloaded
         in place of their prediction. `sizes` says how many texts the request of each text has:
         those of small requests come first, so that it is never a large one that makes them late.
-        A text for which the model gives no number gets Backend; one without tokens, as a tokenizer
-        may make of odd characters, gets Validation.
+        A text for which the model gives no number gets Backend, and so does one that the engine
+        fails on, whose error is then the `__cause__`; one without tokens, as a tokenizer may make
+        of odd characters, gets Validation.
         """
         functions = functions or [None] * len(tokens)
         late = Overloaded("The server ran out of time for this batch: send the text again later.")
         empty = Validation("The model's tokenizer leaves nothing of the text: send some words.")
         results: Results = [late if len(each.ids) else empty for each in tokens]
         for rows in self._microbatches(tokens, sizes or [1] * len(tokens)):
-            if time.monotonic() > deadline:
-                break
-            logits = self._logits([[tokens[group[0]].ids for group in row] for row in rows])
-            groups = (group for row in rows for group in row)
-            usual = scores(logits, self._function).tolist()
-            for group, text_logits, text_scores in zip(groups, logits, usual, strict=True):
-                for index in group:
-                    function = functions[index]
-                    own = scores(text_logits, function).tolist() if function else text_scores
-                    results[index] = self._prediction(own, tokens[index])
+            for index, result in self._scored(rows, tokens, functions, deadline):
+                results[index] = result
         if sum(len(each.ids) for each in tokens) > max(self._tokens_per_microbatch, _MANY):
             release()
         return results
@@ -126,6 +132,38 @@ class Classifier:
             ):
                 yield [[groups[position] for position in row] for row in rows]
 
+    def _scored(
+        self,
+        rows: list[list[Group]],
+        tokens: Sequence[Tokens],
+        functions: Sequence[Function | None],
+        deadline: float,
+    ) -> Iterator[tuple[int, Prediction | RequestError]]:
+        """Each text's index and result. Where the engine fails, half of the rows at a time."""
+        if time.monotonic() > deadline:
+            return
+        groups = [group for row in rows for group in row]
+        logits = None
+        try:
+            logits = self._logits([[tokens[group[0]].ids for group in row] for row in rows])
+        except Exception as error:
+            logger.warning("%d texts failed together: %s", len(groups), type(error).__name__)
+            if len(groups) == 1:
+                failed = Backend("The model fails on this text: send another one.")
+                failed.__cause__ = error
+                yield from ((index, failed) for index in groups[0])
+                return
+        if logits is None:  # only here has what failed let go of its memory
+            for half in _halves(rows):
+                yield from self._scored(half, tokens, functions, deadline)
+            return
+        usual = scores(logits, self._function).tolist()
+        for group, text_logits, text_scores in zip(groups, logits, usual, strict=True):
+            for index in group:
+                function = functions[index]
+                own = scores(text_logits, function).tolist() if function else text_scores
+                yield index, self._prediction(own, tokens[index])
+
     def _logits(self, rows: Rows) -> NDArray[np.float32]:
         """Logits [texts, labels]; a text that has none takes none from those that share its row."""
         logits = self._engine.logits(rows)
@@ -149,3 +187,12 @@ class Classifier:
             tokens=len(tokens.ids),
             truncated=tokens.truncated,
         )
+
+
+def _halves(rows: list[list[Group]]) -> tuple[list[list[Group]], list[list[Group]]]:
+    """Half of the rows each or, where there is one, half of its groups."""
+    middle = len(rows) // 2
+    if middle:
+        return rows[:middle], rows[middle:]
+    (row,) = rows
+    return [row[: len(row) // 2]], [row[len(row) // 2 :]]

@@ -41,8 +41,15 @@ class Tokenizer:
     """Cuts every text to `max_tokens`."""
 
     def __init__(self, model_dir: Path, max_tokens: int) -> None:
+        """Raises ValueError where they leave no room for a text."""
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
+        special = self._tokenizer.num_special_tokens_to_add(False)
+        if max_tokens <= special:
+            raise ValueError(
+                f"model-config.yaml: handler.max_tokens must be more than {special}, the tokens "
+                "that this model adds to every text."
+            )
         side = _settings(model_dir).get("truncation_side", "right")
         self._tokenizer.enable_truncation(max_tokens, direction=side)
 

@@ -158,6 +158,26 @@ def test_agreement_is_of_labels_and_of_scores(got: list[float], good: bool) -> N
     assert Agreement.of(changed, expected, "softmax").good is good
 
 
+@pytest.mark.parametrize(
+    ("got", "good"),
+    [
+        ([[4.0, 3.0, -3.0], [2.0, -1.0, -1.0]], True),
+        ([[4.0, -3.0, -3.0], [2.0, -1.0, -1.0]], False),  # the best one stays, another goes
+    ],
+)
+def test_agreement_is_of_every_label_that_has_a_chance_of_its_own(
+    got: list[list[float]], good: bool
+) -> None:
+    expected = np.array([[4.0, 3.0, -3.0], [2.0, -1.0, -1.0]], np.float32)
+    assert Agreement.of(np.array(got, np.float32), expected, "sigmoid").good is good
+
+
+def test_agreement_of_one_logit_is_of_its_side() -> None:
+    expected = np.array([[0.05], [-0.05]], np.float32)
+    assert Agreement.of(expected, expected, "sigmoid").good
+    assert not Agreement.of(-expected, expected, "sigmoid").good
+
+
 def test_what_cannot_be_exported_is_served_by_torch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

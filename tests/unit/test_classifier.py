@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sentiment.classifier import Classifier
-from sentiment.engines.engine import Rows
+from sentiment.engines.engine import Engine, Rows
 from sentiment.errors import Backend, Overloaded, RequestError, Validation
 from sentiment.prediction import Prediction
 from sentiment.tokenizer import Tokens
@@ -154,6 +154,79 @@ def test_a_score_that_is_no_number_is_a_defect_and_not_an_answer(
     )
     (result,) = classifier.classify(["good"])
     assert isinstance(result, Backend)
+
+
+@pytest.mark.parametrize("max_tokens", [1, 2])
+def test_no_room_for_a_text_is_a_wrong_setting(max_tokens: int) -> None:
+    with pytest.raises(ValueError, match=r"handler\.max_tokens must be more than 2"):
+        Classifier(MODEL, max_tokens=max_tokens, threads=1)
+
+
+class Failing:
+    """The engine given, which raises wherever one text's tokens are among its rows."""
+
+    def __init__(self, engine: Engine, fails_on: int, packs: bool) -> None:
+        self.step, self.tokens, self.packs = engine.step, engine.tokens, packs
+        self._logits, self._fails_on = engine.logits, fails_on
+        self.texts_seen: list[int] = []
+
+    def logits(self, rows: Rows) -> NDArray[np.float32]:
+        texts = [text for row in rows for text in row]
+        self.texts_seen.append(len(texts))
+        if any(self._fails_on in text for text in texts):
+            raise RuntimeError("CUDA out of memory")
+        return self._logits([[text] for text in texts])
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_a_text_that_the_engine_fails_on_fails_alone(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch, packs: bool
+) -> None:
+    texts = [f"number {index}" for index in range(100)] + ["gripping"]
+    expected = good(classifier.classify(texts))
+    tokens = classifier.tokenizer(texts)
+    engine = Failing(classifier._engine, int(tokens[-1].ids[1]), packs)
+    monkeypatch.setattr(classifier, "_engine", engine)
+    *others, bad = classifier.score(tokens)
+    assert isinstance(bad, Backend)
+    assert isinstance(bad.__cause__, RuntimeError)
+    for got, alone in zip(good(others), expected, strict=False):
+        assert_same(got, alone)
+    # Only the microbatch that it is in is scored again, in halves.
+    largest = max(engine.texts_seen)
+    assert len(texts) < sum(engine.texts_seen) < len(texts) + largest * math.log2(2 * largest)
+    assert len(engine.texts_seen) < len(texts) / 2
+
+
+def test_an_engine_that_fails_keeps_nobody_waiting_beyond_the_deadline(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def failing(rows: Rows) -> NDArray[np.float32]:
+        now[0] += 1
+        raise RuntimeError
+
+    monkeypatch.setattr(classifier._engine, "logits", failing)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    tokens = classifier.tokenizer([f"number {index}" for index in range(32)])
+    results = classifier.score(tokens, deadline=10.5)
+    assert now[0] == 11
+    assert {type(result) for result in results} == {Backend, Overloaded}
+
+
+def test_a_model_without_scores_is_never_ready(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert classifier.works()
+    monkeypatch.setattr(
+        classifier._engine,
+        "logits",
+        lambda rows: np.full((sum(map(len, rows)), 2), np.nan, np.float32),
+    )
+    assert not classifier.works()
+    with pytest.raises(Backend):
+        classifier.warm_up()
 
 
 class Packing:

@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 from ts.context import Context, RequestProcessor
 from ts.protocol.otf_message_handler import create_predict_response
 
 from sentiment.counts import Counts
+from sentiment.engines.engine import Rows
 from sentiment_handler import SentimentHandler
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +134,7 @@ def test_no_header_brings_it_down(handler: SentimentHandler, headers: dict[str, 
     assert answers[1][0] == 200
 
 
-def test_a_text_that_breaks_the_model_fails_alone_and_is_not_logged(
+def test_a_text_that_breaks_the_tokenizer_fails_alone_and_is_not_logged(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tokenizer = handler.classifier.tokenizer
@@ -159,6 +162,68 @@ def test_a_text_that_breaks_the_model_fails_alone_and_is_not_logged(
     assert "id-1" in caplog.text
     assert "KeyError" in caplog.text
     assert SECRET not in caplog.text + json.dumps(answers)
+
+
+def test_a_text_that_breaks_the_engine_fails_alone_and_is_not_logged(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logits = handler.classifier._engine.logits
+    (tokens,) = handler.classifier.tokenizer([SECRET])
+
+    def fragile(rows: Rows) -> NDArray[np.float32]:
+        if any(np.array_equal(text, tokens.ids) for row in rows for text in row):
+            raise ValueError(SECRET)
+        return logits(rows)
+
+    monkeypatch.setattr(handler.classifier._engine, "logits", fragile)
+    with caplog.at_level(logging.DEBUG):
+        answers, _ = ask(
+            handler,
+            post({"text": "Great!"}),
+            post({"text": SECRET}),
+            post({"texts": ["Great!", SECRET, ""]}),
+        )
+    assert [status for status, _ in answers] == [200, 500, 200]
+    great, broken, blank = answers[2][1]["results"]
+    assert great == answers[0][1]
+    assert (broken["error_type"], blank["error_type"]) == ("Backend", "Validation")
+    # Each is told the id of its own request.
+    assert "id-1" in answers[1][1]["error"]
+    assert "id-2" in broken["error"]
+    assert "id-1" in caplog.text
+    assert "ValueError" in caplog.text
+    assert SECRET not in caplog.text + json.dumps(answers)
+
+
+def test_texts_of_small_requests_are_scored_first(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = handler.classifier._engine.logits
+    lengths: list[list[int]] = []
+
+    def watched(rows: Rows) -> NDArray[np.float32]:
+        lengths.append([len(text) for row in rows for text in row])
+        return logits(rows)
+
+    monkeypatch.setattr(handler.classifier._engine, "logits", watched)
+    long = [f"{index} " + "word " * 600 for index in range(8)]
+    answers, _ = ask(handler, post({"texts": long}), post({"text": "Great!"}))
+    assert [status for status, _ in answers] == [200, 200]
+    assert lengths[0] == [answers[1][1]["tokens"]]
+
+
+def test_a_worker_whose_engine_is_dead_ends(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def dead(rows: Rows) -> NDArray[np.float32]:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(handler.classifier._engine, "logits", dead)
+    answers, _ = ask(handler, post({"text": " "}))
+    assert answers[0][0] == 422  # it takes a text to find out
+    with pytest.raises(SystemExit):
+        ask(handler, post({"text": "Great!"}), post({"text": " "}))
+    assert "this worker ends" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["preprocess", "inference", "postprocess"])

@@ -25,7 +25,9 @@ class TorchEngine:
         self._device, dtype, self.tokens = "cpu", torch.float32, 2048
         if gpu is not None:
             self._device, self.tokens = f"cuda:{gpu}", 32768  # enough to fill it; not measured
-            dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+            with torch.cuda.device(gpu):
+                has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+            dtype = torch.bfloat16 if has_bf16 else torch.float16
         model: Any = AutoModelForSequenceClassification.from_pretrained(
             model_dir, dtype=dtype, local_files_only=True
         )
