@@ -1,0 +1,50 @@
+"""A worker whose engine will never work again, as after some errors of a GPU, is replaced."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sentiment_client import BackendFailed
+from tests.conftest import running
+
+ENGINE = "sentiment/engines/engine.py"
+# Every engine calls this; while the file is there, each of its calls fails.
+DYING = """
+
+from pathlib import Path
+
+_arrays = arrays
+
+
+def arrays(rows, pad, step):
+    if Path({flag!r}).exists():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    return _arrays(rows, pad, step)
+"""
+
+
+def test_a_worker_whose_engine_is_dead_is_replaced(archive: Path, tmp_path: Path) -> None:
+    flag = tmp_path / "dead"
+    broken = tmp_path / "store" / "sentiment.mar"
+    broken.parent.mkdir()
+    with zipfile.ZipFile(archive) as good, zipfile.ZipFile(broken, "w") as copy:
+        for name in good.namelist():
+            added = DYING.format(flag=str(flag)) if name == ENGINE else ""
+            copy.writestr(name, good.read(name) + added.encode())
+    with (
+        running(broken, tmp_path) as server,
+        server.client(retries=0) as client,
+        server.client() as patient,
+        server.management() as management,
+    ):
+        before = client.predict("Great!")
+        (worker,) = management.describe().workers
+        flag.touch()
+        with pytest.raises(BackendFailed):
+            client.predict("Great!")
+        flag.unlink()
+        assert patient.predict("Great!") == before
+        (replaced,) = management.describe().workers
+        assert replaced.pid != worker.pid
+        assert "this worker ends" in server.last_lines(10_000)
