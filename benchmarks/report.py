@@ -105,7 +105,8 @@ def _head(results: Results) -> Iterator[str]:
     yield f"| system | {machine['system']} |"
     yield f"| engine of 7, 8 and 9 | {about.get('engine', '-')} |"
     yield f"| load average before | {machine['load']:.2f} |"
-    yield f"| used by other programs, at most | {results.busiest:.0f} % of the cores |"
+    used = f"{results.busiest:.0f} % of the cores at most"
+    yield f"| used by other programs before a start | {used} |"
     for name, version in machine["versions"].items():
         yield f"| {name} | {version} |"
     yield "\n| texts | source | number | mean tokens | median tokens |"

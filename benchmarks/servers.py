@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Server:
-    """`name` is for SERVERS=, `module` one of `benchmarks.peers`, `package` what it is built on.
+    """`name` is for SERVERS=, `module` one of `benchmarks.peers`.
 
     `one` and `many` are the paths that take one text and many. `ours` says that it has this
     project's engine in its own process.
@@ -15,7 +15,6 @@ class Server:
     name: str
     title: str
     module: str
-    package: str
     one: str = "/predict"
     many: str = "/predict"
     ours: bool = False
@@ -25,14 +24,13 @@ BASELINE = "fastapi"
 LIMIT = "engine"
 
 SERVERS = (
-    Server("1a", BASELINE, "FastAPI, textbook", "fastapi_single", "fastapi", many="/predict_many"),
-    Server("1b", "flask", "Flask and waitress, textbook", "flask_single", "flask"),
+    Server("1a", BASELINE, "FastAPI, textbook", "fastapi_single", many="/predict_many"),
+    Server("1b", "flask", "Flask and waitress, textbook", "flask_single"),
     Server(
         "2",
         "fastapi-batching",
         "FastAPI, batching loop",
         "fastapi_batching",
-        "fastapi",
         many="/predict_many",
     ),
     Server(
@@ -40,19 +38,17 @@ SERVERS = (
         "torchserve-example",
         "TorchServe, its own example",
         "torchserve_example",
-        "torchserve",
         one="/predictions/example",
         many="/predictions/example",
     ),
-    Server("4", "litserve", "LitServe", "litserve_peer", "litserve"),
-    Server("5", "mosec", "mosec", "mosec_peer", "mosec", one="/inference", many="/inference"),
-    Server("6", "ray-serve", "Ray Serve", "ray_serve", "ray"),
+    Server("4", "litserve", "LitServe", "litserve_peer"),
+    Server("5", "mosec", "mosec", "mosec_peer", one="/inference", many="/inference"),
+    Server("6", "ray-serve", "Ray Serve", "ray_serve"),
     Server(
         "7",
         "mosec-engine",
         "mosec, our engine",
         "mosec_engine",
-        "mosec",
         one="/inference",
         many="/inference",
         ours=True,
@@ -62,10 +58,9 @@ SERVERS = (
         "service",
         "this service",
         "service",
-        "torchserve",
         one="/predictions/sentiment",
         many="/predictions/sentiment",
     ),
-    Server("9", LIMIT, "the engine alone, in a loop", "bare_engine", "torchserve", ours=True),
+    Server("9", LIMIT, "the engine alone, in a loop", "bare_engine", ours=True),
 )
 BY_NAME = {server.name: server for server in SERVERS}

@@ -26,7 +26,7 @@ MEASURED = "engines.json"
 
 
 def choose(name: str, model_dir: Path, gpu: int | None) -> str:
-    """What "auto" stands for: the fastest that this machine has and the build has measured."""
+    """What "auto" stands for: the best that this machine has and the build found to agree."""
     if name != "auto":
         return name
     if gpu is not None and torch.cuda.is_available():
