@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import loads, machine, report, texts
+from benchmarks.arguments import positive
 from benchmarks.closed_loop import check_wrk
 from benchmarks.process import ARCHIVE, ROOT, check_archive
 from benchmarks.results import Results
@@ -45,7 +46,7 @@ def main() -> int:
         print(*filter(None, (failure.log, failure)), sep="\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted: 'make bench RESUME=1' goes on.", file=sys.stderr)
+        print("Interrupted: the same with RESUME=1 goes on.", file=sys.stderr)
         return 130
     return 0
 
@@ -55,8 +56,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure this service beside others.")
     parser.add_argument("--quick", action="store_true", help="end within five minutes")
     parser.add_argument("--servers", help="names, of " + ", ".join(BY_NAME))
-    parser.add_argument("--rounds", type=int, help="default: 3, or 1 for the quick form")
-    parser.add_argument("--seconds", type=int, help="of a closed loop; an open one takes twice it")
+    parser.add_argument("--rounds", type=positive, help="default: 3, or 1 for the quick form")
+    parser.add_argument(
+        "--seconds", type=positive, help="of a closed loop; an open one takes twice it"
+    )
     parser.add_argument("--texts", default="", help="files with one text a line")
     parser.add_argument("--resume", action="store_true", help="go on with what was interrupted")
     parser.add_argument("--archive", type=Path, default=ARCHIVE)

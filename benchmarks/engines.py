@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tqdm import tqdm
 
 from benchmarks import texts
+from benchmarks.arguments import positive
 from benchmarks.loads import MANY
 from benchmarks.process import ARCHIVE, check_archive
 from scripts.failure import Failure
@@ -36,13 +38,16 @@ def main() -> int:
     """Read the arguments, measure, print a line an engine and corpus."""
     parser = argparse.ArgumentParser(description="Measure the engines without a server.")
     parser.add_argument("--engines", default=ENGINES)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--texts", default="")
     args = parser.parse_args()
+    engines = args.engines.replace(",", " ").split()
+    if unknown := sorted(set(engines) - set(ENGINES.split())):
+        parser.error(f"there is no engine named {unknown[0]!r}: {ENGINES}")
     try:
         corpora = texts.read([Path(name) for name in shlex.split(args.texts)])
         with tempfile.TemporaryDirectory(prefix="engines-") as folder:
-            classifiers = load(Path(folder), args.engines.split())
+            classifiers = load(Path(folder), engines)
             for name, corpus in corpora.items():
                 compare(name, corpus[:TEXTS], classifiers, args.rounds)
     except Failure as failure:
@@ -84,15 +89,15 @@ def compare(name: str, corpus: Sequence[str], engines: dict[str, Any], rounds: i
     by_length = sorted(corpus, key=len)
     tokens = sum(len(each.ids) for each in next(iter(engines.values())).tokenizer(corpus))
     took: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in engines}
-    for _ in range(1 + rounds):
-        for engine, classifier in engines.items():
-            took[engine].append(
-                (
-                    seconds(classifier, corpus, 1),
-                    seconds(classifier, corpus, MANY),
-                    seconds(classifier, by_length, MANY),
-                )
+    for engine in tqdm([*engines] * (1 + rounds), desc=name, leave=False):
+        classifier = engines[engine]
+        took[engine].append(
+            (
+                seconds(classifier, corpus, 1),
+                seconds(classifier, corpus, MANY),
+                seconds(classifier, by_length, MANY),
             )
+        )
     print(f"\n{name}: {len(corpus)} texts of {tokens / len(corpus):.0f} tokens on average")
     print(("{:8}" + 5 * "{:>18}").format("engine", *COLUMNS))
     for engine, measured in took.items():

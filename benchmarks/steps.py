@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import requests
 
 from benchmarks import texts
+from benchmarks.arguments import positive
 from benchmarks.process import ROOT
 from scripts.failure import Failure
 from scripts.properties import Properties
@@ -35,8 +36,8 @@ SETTLE_SECONDS = 1.0
 def main() -> int:
     """Read the arguments, ask, and print a line a step."""
     parser = argparse.ArgumentParser(description="Split a request's time into its steps.")
-    parser.add_argument("--connections", type=int, default=1)
-    parser.add_argument("--requests", type=int, default=500)
+    parser.add_argument("--connections", type=positive, default=1)
+    parser.add_argument("--requests", type=positive, default=500)
     parser.add_argument("--texts", type=Path)
     args = parser.parse_args()
     properties = Properties.read(ROOT / "config.properties")
@@ -81,10 +82,10 @@ def _one_by_one(address: str, asked: Sequence[str]) -> list[Answer]:
         began = time.perf_counter()
         connection.request("POST", parts.path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        response.read()
+        said = response.read()
         took = 1e3 * (time.perf_counter() - began)
         if response.status != 200:
-            raise Failure(f"The service answers {response.status}.")
+            raise Failure(f"The service answers {response.status}: {said.decode()}")
         handler, tokenizer, engine = (
             float(response.headers[f"x-{name}-time"])
             for name in ("total", "tokenization", "inference")

@@ -14,6 +14,8 @@ SENTENCE_WORDS = 60
 # As many as the largest load has in flight at once.
 DISTINCT = 64 * MANY
 SEED = 7
+# The `max_chars_per_text` that ships.
+MOST_CHARS = 50_000
 
 
 def read(files: Sequence[Path]) -> dict[str, list[str]]:
@@ -33,11 +35,17 @@ def lines(path: Path) -> list[str]:
     """The texts of a file, one a line; raises Failure."""
     try:
         texts = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{path} cannot be read as UTF-8 text: {error}.") from None
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise Failure(f"{path} is no UTF-8 text: {error}.") from None
     found = list(dict.fromkeys(text for text in texts if text and not text.startswith("#")))
     if not found:
         raise Failure(f"{path} has no texts: write one a line.")
+    if (longest := max(map(len, found))) > MOST_CHARS:
+        raise Failure(
+            f"{path} has a text of {longest:,} characters: the service takes {MOST_CHARS:,}."
+        )
     return found
 
 
@@ -58,7 +66,8 @@ def distinct(texts: Sequence[str], count: int = DISTINCT) -> list[str]:
     Otherwise a server that knows a text again would look faster than it is on texts of users.
     """
     rounds = -(-count // len(texts))
-    return [f"{text} ({r})" if r else text for r in range(rounds) for text in texts]
+    # In front, where no cutting to the model's length takes the number away.
+    return [f"({r}) {text}" if r else text for r in range(rounds) for text in texts]
 
 
 def bodies(texts: Sequence[str], size: int) -> list[bytes]:

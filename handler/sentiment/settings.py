@@ -39,5 +39,9 @@ class Settings:
             if name == "engine" or (name, value) == ("tokens_per_microbatch", "auto"):
                 continue
             if type(value) is not int or value < 1:
-                raise ValueError(f"model-config.yaml: handler.{name} must be a whole number > 0.")
+                auto = ' or "auto"' if name == "tokens_per_microbatch" else ""
+                raise ValueError(
+                    f"model-config.yaml: handler.{name} must be a whole number > 0{auto}, "
+                    f"not {value!r}."
+                )
         return cls(**section)

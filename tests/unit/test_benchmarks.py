@@ -227,6 +227,8 @@ def test_a_file_of_texts_is_shuffled_the_same_way_each_time(tmp_path: Path) -> N
 def test_no_text_is_sent_twice_within_what_is_in_flight() -> None:
     many = texts.distinct(["one", "two", "three"])
     assert len(set(many)) == len(many) >= texts.DISTINCT
+    # Nor what is left of it where the model cuts it.
+    assert len({text[:20] for text in texts.distinct(["word " * 600])}) == texts.DISTINCT
 
 
 def test_the_bundled_corpus_has_sentences_and_reviews() -> None:
@@ -239,7 +241,8 @@ def test_the_bundled_corpus_has_sentences_and_reviews() -> None:
 
 def test_a_file_without_texts_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
-    for name in ("empty.txt", "missing.txt"):
+    (tmp_path / "long.txt").write_text("a" * 50_001, encoding="utf-8")
+    for name in ("empty.txt", "missing.txt", "long.txt"):
         with pytest.raises(Failure, match=name):
             texts.lines(tmp_path / name)
 

@@ -52,7 +52,7 @@ def test_the_bodies_of_a_full_queue_fit_into_memory() -> None:
         ({"threads": True}, "handler.threads must be"),
         ({"threads": 1.5}, "handler.threads must be"),
         ({"threads": "auto"}, "handler.threads must be"),
-        ({"tokens_per_microbatch": "most"}, "handler.tokens_per_microbatch must be"),
+        ({"tokens_per_microbatch": "most"}, r'a whole number > 0 or "auto", not \'most\'\.'),
         ({"engine": "fp8"}, "handler.engine must be one of auto, bf16"),
         ({"engine": 1}, "handler.engine must be one of"),
     ],
