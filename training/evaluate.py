@@ -26,6 +26,10 @@ def main() -> None:
     parser.add_argument("--engine", choices=NAMES, default="torch")
     parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512])
     args = parser.parse_args()
+    try:
+        sets = evaluation_sets(args.data)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}; training/data.py says what is read")
     print(f"{'data set':16} {'rows':>6} {'max tokens':>11} {'accuracy':>9} {'cut':>6}")
     for max_tokens in args.max_tokens:
         classifier = Classifier(
@@ -35,7 +39,7 @@ def main() -> None:
             threads=64,
             engine=args.engine,
         )
-        for rows in evaluation_sets(args.data):
+        for rows in sets:
             accuracy, cut = measure(classifier, rows)
             print(
                 f"{rows.name:16} {len(rows.texts):6,} {max_tokens:11} {accuracy:9.2%} {cut:6.1%}",
