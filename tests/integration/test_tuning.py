@@ -20,7 +20,7 @@ from benchmarks.texts import bodies, read
 from scripts.archive import ROOT
 from tuning import trial
 from tuning.settings import Candidate
-from tuning.target import Target
+from tuning.target import CONNECTIONS, Target
 
 needs_wrk = pytest.mark.skipif(
     shutil.which("wrk") is None, reason="needs wrk, as in 'sudo apt install wrk'"
@@ -53,7 +53,7 @@ def test_a_candidate_is_served_with_its_settings_and_measured(
     sent = bodies(read([])["sentences"], 1)
     trials = trial.Trials(archive, tmp_path / "trial", sent, Target(), seconds=1)
     figures = trials.measure(candidate)
-    assert (figures.errors, figures.connections) == (0, 64)
+    assert (figures.errors, figures.connections) == (0, CONNECTIONS)
     assert figures.texts_per_second > 0
     assert figures.p50 is not None
     assert figures.p99 is not None
