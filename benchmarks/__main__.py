@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import loads, machine, report, texts
-from benchmarks.arguments import positive
+from benchmarks.arguments import names_of, positive
 from benchmarks.closed_loop import check_wrk
 from benchmarks.process import ARCHIVE, ROOT, check_archive
 from benchmarks.results import Results
@@ -55,7 +55,12 @@ def arguments() -> argparse.Namespace:
     """The command line; lists may come in one word each, as make has them."""
     parser = argparse.ArgumentParser(description="Measure this service beside others.")
     parser.add_argument("--quick", action="store_true", help="end within five minutes")
-    parser.add_argument("--servers", help="names, of " + ", ".join(BY_NAME))
+    parser.add_argument(
+        "--servers",
+        type=names_of(BY_NAME),
+        default=list(BY_NAME),
+        help="names, of " + ", ".join(BY_NAME),
+    )
     parser.add_argument("--rounds", type=positive, help="default: 3, or 1 for the quick form")
     parser.add_argument(
         "--seconds", type=positive, help="of a closed loop; an open one takes twice it"
@@ -67,9 +72,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=report.OUTPUT)
     args = parser.parse_args()
     args.texts = [Path(name) for name in shlex.split(args.texts)]
-    args.servers = (args.servers or " ".join(BY_NAME)).replace(",", " ").split()
-    if unknown := sorted(set(args.servers) - set(BY_NAME)):
-        parser.error(f"there is no server named {unknown[0]!r}: {', '.join(BY_NAME)}")
     args.rounds = args.rounds or (1 if args.quick else 3)
     args.seconds = args.seconds or (1 if args.quick else 5)
     return args

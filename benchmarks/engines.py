@@ -22,12 +22,12 @@ import yaml
 from tqdm import tqdm
 
 from benchmarks import texts
-from benchmarks.arguments import positive
+from benchmarks.arguments import names_of, positive
 from benchmarks.loads import MANY
 from benchmarks.process import ARCHIVE, check_archive
 from scripts.failure import Failure
 
-ENGINES = "torch fp32 int8 bf16"
+ENGINES = ("torch", "fp32", "int8", "bf16")
 # Texts of a measurement, of which each is scored once a round.
 TEXTS = 8 * MANY
 # All but the first and the last in texts a second.
@@ -37,17 +37,14 @@ COLUMNS = ("ms for one a call", "one a call", "32 a call", "of like length", "mi
 def main() -> int:
     """Read the arguments, measure, print a line an engine and corpus."""
     parser = argparse.ArgumentParser(description="Measure the engines without a server.")
-    parser.add_argument("--engines", default=ENGINES)
+    parser.add_argument("--engines", type=names_of(ENGINES), default=ENGINES)
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--texts", default="")
     args = parser.parse_args()
-    engines = args.engines.replace(",", " ").split()
-    if unknown := sorted(set(engines) - set(ENGINES.split())):
-        parser.error(f"there is no engine named {unknown[0]!r}: {ENGINES}")
     try:
         corpora = texts.read([Path(name) for name in shlex.split(args.texts)])
         with tempfile.TemporaryDirectory(prefix="engines-") as folder:
-            classifiers = load(Path(folder), engines)
+            classifiers = load(Path(folder), args.engines)
             for name, corpus in corpora.items():
                 compare(name, corpus[:TEXTS], classifiers, args.rounds)
     except Failure as failure:

@@ -5,17 +5,19 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
 from benchmarks.loads import MANY
+from benchmarks.process import ROOT
 from scripts.failure import Failure
 
-CORPUS = Path(__file__).resolve().parent.parent / "scripts" / "corpus.txt"
+CORPUS = ROOT / "scripts" / "corpus.txt"
+SETTINGS = ROOT / "handler" / "model-config.yaml"
 # Beyond this many words a line of the corpus is a review, and no sentence.
 SENTENCE_WORDS = 60
 # As many as the largest load has in flight at once.
 DISTINCT = 64 * MANY
 SEED = 7
-# The `max_chars_per_text` that ships.
-MOST_CHARS = 50_000
 
 
 def read(files: Sequence[Path]) -> dict[str, list[str]]:
@@ -42,10 +44,10 @@ def lines(path: Path) -> list[str]:
     found = list(dict.fromkeys(text for text in texts if text and not text.startswith("#")))
     if not found:
         raise Failure(f"{path} has no texts: write one a line.")
-    if (longest := max(map(len, found))) > MOST_CHARS:
-        raise Failure(
-            f"{path} has a text of {longest:,} characters: the service takes {MOST_CHARS:,}."
-        )
+    handler = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["handler"]
+    most, longest = handler["max_chars_per_text"], max(map(len, found))
+    if longest > most:
+        raise Failure(f"{path} has a text of {longest:,} characters: the service takes {most:,}.")
     return found
 
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -30,6 +31,15 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "sentiment.mar"
     build(str(ROOT / "model"), path)
     return path
+
+
+def altered(archive: Path, target: Path, member: str, change: Callable[[bytes], bytes]) -> None:
+    """Copy an archive with one member changed, into a folder of its own."""
+    target.parent.mkdir()
+    with zipfile.ZipFile(archive) as good, zipfile.ZipFile(target, "w") as copy:
+        for name in good.namelist():
+            content = good.read(name)
+            copy.writestr(name, change(content) if name == member else content)
 
 
 @pytest.fixture(scope="session")

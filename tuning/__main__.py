@@ -16,6 +16,7 @@ import psutil
 from tqdm import tqdm
 
 from benchmarks import texts
+from benchmarks.arguments import positive
 from benchmarks.closed_loop import check_wrk
 from benchmarks.process import ARCHIVE, ROOT, check_archive
 from scripts.failure import Failure
@@ -63,13 +64,11 @@ def arguments() -> argparse.Namespace:
     )
     target.add_argument("--throughput", action="store_true", help="most texts a second")
     parser.add_argument("--texts", type=Path, help="file with one text a line, like yours")
-    parser.add_argument("--seconds", type=int, help="of each load")
+    parser.add_argument("--seconds", type=positive, help="of each load")
     parser.add_argument("--archive", type=Path, default=ARCHIVE)
     args = parser.parse_args()
     if args.seconds is None:
         args.seconds = SECONDS if args.throughput else SECONDS_OF_A_STEP
-    if args.seconds < 1:
-        parser.error("argument --seconds: must be at least 1")
     return args
 
 

@@ -9,8 +9,9 @@ from tuning.figures import Figures
 
 # What differs by less is noise: two runs of the same settings do.
 NOISE = 0.03
-# For two batches of each worker, whatever their size: one that is scored while the next one fills.
-# Below what a shell lets a process have open, and what shipped servers queue.
+# The same for all candidates, or those with more would look better. Two batches of the largest size
+# that is tried, for each of two workers; below what a shell lets a process have open, and what
+# shipped servers queue.
 CONNECTIONS = 512
 
 

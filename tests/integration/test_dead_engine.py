@@ -1,12 +1,11 @@
 """A worker whose engine will never work again, as after some errors of a GPU, is replaced."""
 
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from sentiment_client import BackendFailed
-from tests.conftest import running
+from tests.conftest import altered, running
 
 ENGINE = "sentiment/engines/engine.py"
 # Every engine calls this; while the file is there, each of its calls fails.
@@ -27,11 +26,8 @@ def arrays(rows, pad, step):
 def test_a_worker_whose_engine_is_dead_is_replaced(archive: Path, tmp_path: Path) -> None:
     flag = tmp_path / "dead"
     broken = tmp_path / "store" / "sentiment.mar"
-    broken.parent.mkdir()
-    with zipfile.ZipFile(archive) as good, zipfile.ZipFile(broken, "w") as copy:
-        for name in good.namelist():
-            added = DYING.format(flag=str(flag)) if name == ENGINE else ""
-            copy.writestr(name, good.read(name) + added.encode())
+    dying = DYING.format(flag=str(flag)).encode()
+    altered(archive, broken, ENGINE, lambda content: content + dying)
     with (
         running(broken, tmp_path) as server,
         server.client(retries=0) as client,

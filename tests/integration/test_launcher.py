@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import zipfile
 from pathlib import Path
 
 import psutil
@@ -16,7 +15,7 @@ from scripts import serve
 from scripts.failure import Failure
 from scripts.server import Server, server_apart
 from sentiment_client import NotAllowed, SentimentClient, Unauthorized
-from tests.conftest import running
+from tests.conftest import altered, running
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
@@ -105,13 +104,7 @@ def test_a_configuration_that_torchserve_refuses_is_shown(
 
 def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    store.mkdir()
-    with (
-        zipfile.ZipFile(archive) as good,
-        zipfile.ZipFile(store / "sentiment.mar", "w") as broken,
-    ):
-        for name in good.namelist():
-            broken.writestr(name, b"" if name == "model/config.json" else good.read(name))
+    altered(archive, store / "sentiment.mar", "model/config.json", lambda content: b"")
     server = server_apart(store, tmp_path)
     with pytest.raises(Failure, match="The worker died") as caught:
         server.start()

@@ -1,6 +1,5 @@
 """The handler's section of model-config.yaml."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,8 @@ def test_the_bodies_of_a_full_queue_fit_into_memory() -> None:
         ({"threads": True}, "handler.threads must be"),
         ({"threads": 1.5}, "handler.threads must be"),
         ({"threads": "auto"}, "handler.threads must be"),
-        ({"tokens_per_microbatch": "most"}, r'a whole number > 0 or "auto", not \'most\'\.'),
+        ({"tokens_per_microbatch": "most"}, "handler.tokens_per_microbatch must be"),
+        ({"tokens_per_microbatch": "most"}, "a whole number > 0 or \"auto\", not 'most'"),
         ({"engine": "fp8"}, "handler.engine must be one of auto, bf16"),
         ({"engine": 1}, "handler.engine must be one of"),
     ],
@@ -73,7 +73,6 @@ def test_a_missing_setting_is_named() -> None:
         Settings.from_yaml({"handler": {"threads": 1}})
 
 
-def test_workers_and_their_threads_fit_two_cores_or_those_that_were_tuned_for() -> None:
+def test_workers_and_their_threads_fit_two_cores() -> None:
     model = Properties.read(ROOT / "config.properties").models["sentiment"]["1.0"]
-    threads = model["maxWorkers"] * Settings.from_yaml(CONFIG).threads
-    assert threads <= max(2, os.cpu_count() or 1)
+    assert model["maxWorkers"] * Settings.from_yaml(CONFIG).threads <= 2
