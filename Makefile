@@ -13,14 +13,14 @@ help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 serve: .venv/.serve  ## Start the server and ask it something
-	@$(VENV)/python -m scripts.serve start
+	@$(VENV)/python -m scripts.launcher.serve start
 
 stop:  ## Stop the server
-	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.serve stop; \
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.launcher.serve stop; \
 	else echo "The server was not running."; fi
 
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
-	@$(VENV)/python -m scripts.archive --model "$(MODEL)"
+	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)"
 
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
 	@$(VENV)/python -m pytest
@@ -82,5 +82,5 @@ endif
 
 # Rebuilds the archive of whichever model was packaged last.
 $(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml' -o -name '*.html') $(wildcard model/*) \
-  scripts/archive.py scripts/check_archive.py | .venv/.serve
-	@$(VENV)/python -m scripts.archive
+  $(wildcard scripts/archive/*) | .venv/.serve
+	@$(VENV)/python -m scripts.archive.build

@@ -12,14 +12,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import loads, machine, report, texts
-from benchmarks.arguments import names_of, positive
-from benchmarks.closed_loop import check_wrk
-from benchmarks.process import ARCHIVE, ROOT, check_archive
+from benchmarks import machine
+from benchmarks.load import loads, texts
+from benchmarks.load.arguments import names_of, positive
+from benchmarks.load.closed_loop import check_wrk
+from benchmarks.process import ARCHIVE, check_archive
+from benchmarks.report import markdown as report
 from benchmarks.results import Results
 from benchmarks.run import Run
 from benchmarks.servers import BY_NAME, SERVERS
 from scripts.failure import Failure
+from scripts.paths import ROOT
 
 BUNDLED = "written for this project"
 

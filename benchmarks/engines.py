@@ -21,9 +21,9 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from benchmarks import texts
-from benchmarks.arguments import names_of, positive
-from benchmarks.loads import MANY
+from benchmarks.load import texts
+from benchmarks.load.arguments import names_of, positive
+from benchmarks.load.loads import MANY
 from benchmarks.process import ARCHIVE, check_archive
 from scripts.failure import Failure
 
@@ -60,7 +60,7 @@ def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
         content.extractall(folder)
     sys.path.insert(0, str(folder))
     os.environ["HF_HUB_OFFLINE"] = "1"
-    from sentiment.classifier import Classifier
+    from sentiment.inference.classifier import Classifier
     from sentiment.settings import Settings
 
     config = yaml.safe_load((folder / "model-config.yaml").read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from scripts.java import java_home
+from scripts.launcher.java import java_home
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "openvino", "onnxruntime", "torchserve"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 
 from scripts.failure import Failure
+from scripts.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 ARCHIVE = ROOT / "model_store" / "sentiment.mar"
 # TorchServe, Ray: some take their time to end what they have started.
 STOP_SECONDS = 20.0

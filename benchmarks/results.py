@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.loads import Load
+from benchmarks.load.loads import Load
 from scripts.failure import Failure
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from benchmarks import guard
-from benchmarks.loads import Load
-from benchmarks.process import ROOT
+from benchmarks import label_check as guard
+from benchmarks.load.loads import Load
 from benchmarks.results import Measurement, Results
 from benchmarks.servers import BY_NAME, LIMIT, Server
-from benchmarks.subjects import Loop, Subject, Web, same_for_the_loop
+from benchmarks.targets import Loop, Subject, Web, same_for_the_loop
 from scripts.failure import Failure
+from scripts.paths import ROOT
 
 # Of these many texts, those are asked on which the reference is sure.
 CANDIDATES = 24

@@ -14,20 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import sentiment_worker
-from sentiment.body import read_body
-from sentiment.classifier import Classifier
+import torchserve_patches
 from sentiment.counts import Counts
-from sentiment.dialects import Dialect, dialect_of
-from sentiment.documents import Documents
 from sentiment.errors import Backend, RequestError, TooLarge
-from sentiment.prediction import Prediction, Results
-from sentiment.request import Request
-from sentiment.response import Response, answer, refusal
-from sentiment.route import Route, route_of
-from sentiment.service import Service
+from sentiment.inference.classifier import Classifier
+from sentiment.inference.prediction import Prediction, Results
+from sentiment.protocol.body import read_body
+from sentiment.protocol.dialects import Dialect, dialect_of
+from sentiment.protocol.get_routes import GetRoutes
+from sentiment.protocol.request import Request
+from sentiment.protocol.response import Response, error_response, ok
+from sentiment.protocol.route import Route, route_of
+from sentiment.protocol.timing import Timing
+from sentiment.served_model import ServedModel
 from sentiment.settings import Settings
-from sentiment.timing import Timing
 
 Row = Mapping[str, bytes]
 # What to score, a document that is ready, or what is wrong.
@@ -53,17 +53,17 @@ class SentimentHandler:
             engine=settings.engine,
             gpu=properties.get("gpu_id"),
         )
-        self.service = Service(
+        self.service = ServedModel(
             context.model_name,
             context.manifest["model"]["modelVersion"],
             self.classifier.labels,
             replace(settings, max_tokens=self.classifier.max_tokens),
         )
-        self.documents = Documents(self.service)
+        self.get_routes = GetRoutes(self.service)
         self.counts = Counts()
         self.classifier.warm_up()
-        sentiment_worker.read_ahead()
-        sentiment_worker.say_less()
+        torchserve_patches.buffer_socket_reads()
+        torchserve_patches.drop_batch_log_lines()
 
     def handle(self, rows: Sequence[Row], context: Any) -> list[bytes]:
         """Answer every request of the batch, in order."""
@@ -75,7 +75,7 @@ class SentimentHandler:
             results = self.inference(requests, timing, context)
             responses = self.postprocess(requests, results, context)
         except Exception as error:
-            responses = [refusal(_defect(error, context, i)) for i in range(len(rows))]
+            responses = [error_response(_defect(error, context, i)) for i in range(len(rows))]
         tokens = [_tokens(own) for own in results]
         self._count(results, sum(tokens), context)
         for i, response in enumerate(responses):
@@ -105,7 +105,7 @@ class SentimentHandler:
 
     def _decode(self, headers: Mapping[str, str], row: Row) -> Decoded:
         route = route_of(headers)
-        if document := self.documents.asked_for(route, headers, row):
+        if document := self.get_routes.match(route, headers, row):
             return document
         body = read_body(route, headers, row)
         dialect = dialect_of(route, body)
@@ -176,9 +176,9 @@ class SentimentHandler:
             try:
                 responses.append(self._encode(request, own))
             except RequestError as error:
-                responses.append(refusal(error))
+                responses.append(error_response(error))
             except Exception as error:
-                responses.append(refusal(_defect(error, context, i)))
+                responses.append(error_response(_defect(error, context, i)))
         return responses
 
     def _encode(self, request: Decoded, results: Results) -> Response:
@@ -187,7 +187,7 @@ class SentimentHandler:
         if isinstance(request, RequestError):
             raise request
         dialect, asked = request
-        response = answer(dialect.encode(asked, results, self.service))
+        response = ok(dialect.encode(asked, results, self.service))
         if len(response.body) > self.service.settings.max_response_bytes:
             raise TooLarge("The answer would be too long: send fewer texts at once.")
         return response

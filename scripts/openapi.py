@@ -4,15 +4,13 @@ PYTHONPATH=handler python -m scripts.openapi
 """
 
 import json
-from pathlib import Path
 
 import yaml
 
-from sentiment import openapi
-from sentiment.service import Service
+from scripts.paths import ROOT
+from sentiment.protocol import openapi
+from sentiment.served_model import ServedModel
 from sentiment.settings import Settings
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def shipped() -> str:
@@ -20,7 +18,7 @@ def shipped() -> str:
     config = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text(encoding="utf-8"))
     names = json.loads((ROOT / "model" / "config.json").read_text(encoding="utf-8"))["id2label"]
     labels = [names[index] for index in sorted(names, key=int)]
-    return openapi.render(Service("sentiment", "1.0", labels, Settings.from_yaml(config)))
+    return openapi.render(ServedModel("sentiment", "1.0", labels, Settings.from_yaml(config)))
 
 
 if __name__ == "__main__":

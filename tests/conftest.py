@@ -9,9 +9,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from scripts.archive import build
+from scripts.archive.build import build
 from scripts.failure import Failure
-from scripts.server import ROOT, Server, server_apart
+from scripts.launcher.server import Server, server_apart
+from scripts.paths import ROOT
 
 # What a loaded machine takes for an example says nothing about the code.
 hypothesis.settings.register_profile("project", deadline=None)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sentiment.classifier import Classifier
-from sentiment.engines.engine import NAMES
-from sentiment.prediction import Prediction
+from sentiment.inference.classifier import Classifier
+from sentiment.inference.engines.engine import NAMES
+from sentiment.inference.prediction import Prediction
 from training.data import EvaluationSet, evaluation_sets
 
 # Texts a call: enough to sort by length, few enough for the bar to move.

@@ -15,11 +15,12 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from benchmarks import texts
-from benchmarks.arguments import positive
-from benchmarks.closed_loop import check_wrk
-from benchmarks.process import ARCHIVE, ROOT, check_archive
+from benchmarks.load import texts
+from benchmarks.load.arguments import positive
+from benchmarks.load.closed_loop import check_wrk
+from benchmarks.process import ARCHIVE, check_archive
 from scripts.failure import Failure
+from scripts.paths import ROOT
 from tuning import report
 from tuning.progress import FORM, Progress
 from tuning.search import ROUNDS, Found, search

@@ -6,7 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 from scripts.failure import Failure
-from tuning.figures import NONE, Figures
+from tuning.measurement import NONE, Figures
 from tuning.search import Measure
 from tuning.settings import Candidate
 from tuning.target import Target

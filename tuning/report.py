@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from scripts.failure import Failure
-from tuning.figures import Figures
+from tuning.measurement import Figures
 from tuning.search import Found
 from tuning.settings import Candidate
 from tuning.target import NOISE, Target

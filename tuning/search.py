@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tuning.figures import Figures
+from tuning.measurement import Figures
 from tuning.settings import Candidate, Changes
 from tuning.target import Target
 

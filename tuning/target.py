@@ -5,7 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from tuning.figures import Figures
+from tuning.measurement import Figures
 
 # What differs by less is noise: two runs of the same settings do.
 NOISE = 0.03

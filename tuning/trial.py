@@ -7,14 +7,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import closed_loop
-from benchmarks.process import ROOT
+from benchmarks.load import closed_loop
 from scripts.failure import Failure
-from scripts.properties import Properties
-from scripts.server import MODEL, Server, server_apart
+from scripts.launcher.properties import Properties
+from scripts.launcher.server import MODEL, Server, server_apart
+from scripts.paths import ROOT
 from sentiment_client import SentimentError
 from tuning.configuration import Configuration
-from tuning.figures import Figures
+from tuning.measurement import Figures
 from tuning.settings import Candidate
 from tuning.target import Target
 

@@ -13,9 +13,8 @@ from typing import Any
 from ts.context import Context
 from ts.utils.util import get_yaml_config
 
-from scripts.properties import Properties
-
-ROOT = Path(__file__).resolve().parents[2]
+from scripts.launcher.properties import Properties
+from scripts.paths import ROOT
 
 
 def load() -> Any:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from scripts.failure import Failure
-from scripts.server import server_apart
+from scripts.launcher.server import server_apart
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.peers.checkpoint import FOLDER
-from scripts.java import java_home
-from scripts.ports import free_ports
+from scripts.launcher.java import java_home
+from scripts.launcher.ports import free_ports
 
 NAME = "example"
 HANDLER = Path(__file__).with_name("torchserve_handler.py")

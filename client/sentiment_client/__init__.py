@@ -25,7 +25,7 @@ from sentiment_client.errors import (
     Validation,
 )
 from sentiment_client.management import ManagementClient
-from sentiment_client.results import Model, Prediction, Worker
+from sentiment_client.models import Model, Prediction, Worker
 
 if TYPE_CHECKING:
     from sentiment_client.async_client import AsyncSentimentClient as AsyncSentimentClient

@@ -2,6 +2,6 @@
 
 import sys
 
-from sentiment_client.command import main
+from sentiment_client.cli import main
 
 sys.exit(main())

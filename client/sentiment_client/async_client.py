@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
 from typing import Self
 
-from sentiment_client.asker import Asker
-from sentiment_client.async_transport import AsyncTransport
-from sentiment_client.chunk import Chunk, chunks, chunks_async, refuse_single
-from sentiment_client.results import Prediction, Result
+from sentiment_client._async_transport import AsyncTransport
+from sentiment_client._base import Asker
+from sentiment_client._chunks import Chunk, chunks, chunks_async, refuse_single
+from sentiment_client.models import Prediction, Result
 
 
 class AsyncSentimentClient(Asker):

@@ -4,11 +4,11 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import Self
 
-from sentiment_client.asker import Asker
-from sentiment_client.chunk import Chunk, chunks, refuse_single
-from sentiment_client.results import Prediction, Result
-from sentiment_client.tasks import finished, in_order
-from sentiment_client.transport import BlockingTransport
+from sentiment_client._base import Asker
+from sentiment_client._chunks import Chunk, chunks, refuse_single
+from sentiment_client._tasks import finished, in_order
+from sentiment_client._transport import BlockingTransport
+from sentiment_client.models import Prediction, Result
 
 
 class SentimentClient(Asker):

@@ -4,7 +4,11 @@ from typing import Any
 
 import grpc
 
-from sentiment_client.address import grpc_target
+from sentiment_client._address import grpc_target
+from sentiment_client._grpc_messages import METHOD, PredictionResponse, PredictionsRequest
+from sentiment_client._tasks import pause
+from sentiment_client._tokens import Token
+from sentiment_client._transport import Request, Transport
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import (
     TOO_MANY_BYTES,
@@ -17,10 +21,6 @@ from sentiment_client.errors import (
     Unauthorized,
     UnexpectedAnswer,
 )
-from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
-from sentiment_client.tasks import pause
-from sentiment_client.tokens import Token
-from sentiment_client.transport import Request, Transport
 
 # As in REST's 500 and 507.
 _WORKER_DIED = (grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED)

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from sentiment_client.address import base_address, model_path
+from sentiment_client._address import base_address, model_path
+from sentiment_client._retries import RETRIES
+from sentiment_client._tasks import finished
+from sentiment_client._transport import BlockingTransport, Request, Timeout
 from sentiment_client.errors import TimedOut, UnexpectedAnswer
-from sentiment_client.results import Model
-from sentiment_client.retries import RETRIES
-from sentiment_client.tasks import finished
-from sentiment_client.transport import BlockingTransport, Request, Timeout
+from sentiment_client.models import Model
 
 TIMEOUT = (3.05, 30.0)
 # How often a worker's state is asked for while it is waited for, in seconds.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
-from sentiment.engines.engine import NAMES
+from sentiment.inference.engines.engine import NAMES
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from scripts.archive import build, check
+from scripts.archive.build import build, check
 from scripts.failure import Failure
-from sentiment.engines import FILES, MEASURED
+from scripts.paths import ROOT
+from sentiment.inference.engines import FILES, MEASURED
 from tests.checkpoints import checkpoint
 
-ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "model"
 MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
 MODEL_FILES |= {"model/tokenizer_config.json"}

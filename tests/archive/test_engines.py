@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from scripts import archive as archives
-from scripts import export
-from scripts.agreement import CORPUS, Agreement
-from sentiment import engines
-from sentiment.classifier import Classifier
-from sentiment.engines.cpu import has_bf16
-from sentiment.engines.engine import Rows
-from sentiment.prediction import Prediction
+from scripts.archive import build as archives
+from scripts.archive import export
+from scripts.archive.agreement import CORPUS, Agreement
+from sentiment.inference import engines
+from sentiment.inference.classifier import Classifier
+from sentiment.inference.engines.cpu import has_bf16
+from sentiment.inference.engines.engine import Rows
+from sentiment.inference.prediction import Prediction
 from tests.checkpoints import unexportable
 
 TEXTS = CORPUS.read_text(encoding="utf-8").splitlines()
@@ -215,7 +215,7 @@ import sys
 import psutil
 {first}
 from pathlib import Path
-from sentiment.classifier import Classifier
+from sentiment.inference.classifier import Classifier
 Classifier(Path("model"), max_tokens=512, threads=1, engine={engine!r}).warm_up()
 {then}
 """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from scripts.server import Server
+from scripts.launcher.server import Server
 from sentiment_client import ManagementClient, SentimentClient
 
 Post = Callable[..., requests.Response]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from scripts.paths import ROOT
 from sentiment.errors import RequestError
-from tests.integration.documents import ROOT, Example, assert_same, examples
+from tests.integration.docs_examples import Example, assert_same, examples
 
 EXAMPLES = list(examples("docs/api.md"))
 SHOWN = [example for example in EXAMPLES if example.output]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from scripts.server import Server
+from scripts.launcher.server import Server
 from sentiment_client import (
     AsyncSentimentClient,
     Malformed,

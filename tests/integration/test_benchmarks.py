@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.archive import ROOT
+from scripts.paths import ROOT
 
 MISSING = [name for name in ("mosec", "tqdm", "matplotlib") if not importlib.util.find_spec(name)]
 needs_bench = pytest.mark.skipif(

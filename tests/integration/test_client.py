@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.server import Server
+from scripts.launcher.server import Server
 from sentiment_client import (
     Malformed,
     ManagementClient,
@@ -26,7 +26,7 @@ from sentiment_client import (
     Unhealthy,
     Validation,
 )
-from sentiment_client.command import main
+from sentiment_client.cli import main
 from tests.integration.texts import TEXTS
 
 

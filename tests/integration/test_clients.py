@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.server import Server
-from tests.integration.documents import ROOT, Example, assert_same, examples
+from scripts.launcher.server import Server
+from scripts.paths import ROOT
+from tests.integration.docs_examples import Example, assert_same, examples
 
 EXAMPLES = list(examples("docs/clients.md"))
 SHOWN = [example for example in EXAMPLES if example.output]

@@ -7,7 +7,7 @@ import pytest
 from sentiment_client import BackendFailed
 from tests.conftest import altered, running
 
-ENGINE = "sentiment/engines/engine.py"
+ENGINE = "sentiment/inference/engines/engine.py"
 # Every engine calls this; while the file is there, each of its calls fails.
 DYING = """
 

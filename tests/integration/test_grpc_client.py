@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.server import Server
+from scripts.launcher.server import Server
 from sentiment_client import (
     GrpcSentimentClient,
     Malformed,

@@ -11,9 +11,9 @@ import psutil
 import pytest
 import requests
 
-from scripts import serve
 from scripts.failure import Failure
-from scripts.server import Server, server_apart
+from scripts.launcher import serve
+from scripts.launcher.server import Server, server_apart
 from sentiment_client import NotAllowed, SentimentClient, Unauthorized
 from tests.conftest import altered, running
 

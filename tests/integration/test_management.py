@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from scripts.archive import build
-from scripts.server import Server
+from scripts.archive.build import build
+from scripts.launcher.server import Server
+from scripts.paths import ROOT
 from sentiment_client import Conflict, ManagementClient, NotFound, SentimentError
 from tests.conftest import running
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_model_is_listed_and_described(management: ManagementClient) -> None:

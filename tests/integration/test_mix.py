@@ -10,9 +10,9 @@ import grpc
 import pytest
 import requests
 
-from scripts.server import Server
+from scripts.launcher.server import Server
 from sentiment_client import SentimentClient
-from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
+from sentiment_client._grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 from tests.integration.load import Counters, counted, held_up, together
 from tests.integration.texts import TEXTS
 

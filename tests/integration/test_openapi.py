@@ -9,11 +9,11 @@ import pytest
 import requests
 from openapi_spec_validator import validate
 
+from scripts.launcher.server import Server
 from scripts.openapi import shipped
-from scripts.server import Server
+from scripts.paths import ROOT
 from tests.integration.load import Counters, counted
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "docs" / "openapi.json"
 # For each of the operations, beside the cases that cover its schema.
 EXAMPLES = 1_000

@@ -14,14 +14,14 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
-from scripts.server import Server
-from sentiment.page import render
+from scripts.launcher.server import Server
+from scripts.paths import ROOT
+from sentiment.protocol.page import render
 from sentiment_client import SentimentClient
 from tests.conftest import running
 from tests.integration.browser import CHROMIUM, chromium, contrasts, screenshot, visit
 from tests.integration.texts import TEXTS
 
-ROOT = Path(__file__).resolve().parents[2]
 LOVELY, AWFUL = "A gripping, beautifully shot film.", "I want my two hours back."
 NASTY = (
     """It's "$HOME" & `date` $(id) \\n \\\\ \\u0041 %s ${x} {0} 100 % !! #"""

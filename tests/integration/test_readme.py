@@ -2,17 +2,16 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import requests
 import yaml
 
-from scripts.agreement import SCORE
-from scripts.server import Server
+from scripts.archive.agreement import SCORE
+from scripts.launcher.server import Server
+from scripts.paths import ROOT
 from sentiment_client import ManagementClient
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 

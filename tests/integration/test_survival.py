@@ -13,9 +13,9 @@ import pytest
 import requests
 import torch
 
-from scripts.server import Server
+from scripts.launcher.server import Server
 from sentiment_client import SentimentClient
-from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
+from sentiment_client._grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 
 RANDOM_BODIES = 10_000
 SENDERS = 8

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.texts import bodies, read
-from scripts.archive import ROOT
+from benchmarks.load.texts import bodies, read
+from scripts.paths import ROOT
 from tuning import trial
 from tuning.settings import Candidate
 from tuning.target import CONNECTIONS, Target

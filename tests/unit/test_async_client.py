@@ -19,7 +19,7 @@ from sentiment_client import (
     Unauthorized,
     UnexpectedAnswer,
     Unhealthy,
-    retries,
+    _retries,
 )
 from tests.unit.scripted_server import free_port, scripted
 from tests.unit.test_client import ANSWER, OK, PREDICTION, REFUSAL, WORKER_DIED, answers, error
@@ -27,7 +27,7 @@ from tests.unit.test_client import ANSWER, OK, PREDICTION, REFUSAL, WORKER_DIED,
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", 0.001)
+    monkeypatch.setattr(_retries, "BACKOFF", 0.001)
 
 
 def predict(address: str, **options: Any) -> Prediction:
@@ -64,10 +64,10 @@ def test_retries_are_bounded_and_can_be_switched_off() -> None:
     with scripted((503, error("Overloaded", "full"))) as server:
         with pytest.raises(Overloaded, match="full"):
             predict(server.address)
-        assert len(server.requests) == 1 + retries.RETRIES
+        assert len(server.requests) == 1 + _retries.RETRIES
         with pytest.raises(Overloaded):
             predict(server.address, retries=0)
-        assert len(server.requests) == 2 + retries.RETRIES
+        assert len(server.requests) == 2 + _retries.RETRIES
 
 
 def test_an_answer_that_never_comes_is_asked_for_once_more() -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import closed_loop, guard, loads, open_loop, report, texts
-from benchmarks.figures import figures, percentile, ratio
-from benchmarks.loads import Load
+from benchmarks import label_check as guard
+from benchmarks.load import closed_loop, loads, open_loop, texts
+from benchmarks.load.loads import Load
+from benchmarks.report import markdown as report
+from benchmarks.report.summary import figures, percentile, ratio
 from benchmarks.results import Measurement, Results
 from benchmarks.servers import BASELINE, LIMIT, SERVERS
-from benchmarks.subjects import patience, same_for_the_loop
+from benchmarks.targets import patience, same_for_the_loop
 from scripts.failure import Failure
 
 WRK = """\
@@ -371,4 +373,4 @@ def test_results_that_are_not_there_are_a_failure(tmp_path: Path) -> None:
 
 def test_every_server_has_a_program() -> None:
     for server in SERVERS:
-        assert (Path(loads.__file__).parent / "peers" / f"{server.module}.py").exists()
+        assert (Path(loads.__file__).parents[1] / "peers" / f"{server.module}.py").exists()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.body import Body, Form, Json, Text, query_of, read_body
 from sentiment.errors import Malformed, RequestError, Unsupported, Validation
-from sentiment.route import Route, route_of
+from sentiment.protocol.body import Body, Form, Json, Text, query_of, read_body
+from sentiment.protocol.route import Route, route_of
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentiment.classifier import Classifier
-from sentiment.engines.engine import Engine, Rows
 from sentiment.errors import Backend, Overloaded, RequestError, Validation
-from sentiment.prediction import Prediction
-from sentiment.tokenizer import Tokens
+from sentiment.inference.classifier import Classifier
+from sentiment.inference.engines.engine import Engine, Rows
+from sentiment.inference.prediction import Prediction
+from sentiment.inference.tokenizer import Tokens
 
 MODEL = Path(__file__).resolve().parents[2] / "model"
 TEXTS = [

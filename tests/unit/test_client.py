@@ -29,10 +29,10 @@ from sentiment_client import (
     UnexpectedAnswer,
     Unhealthy,
     Validation,
+    _retries,
     errors,
-    retries,
 )
-from sentiment_client.command import main
+from sentiment_client.cli import main
 from tests.unit.scripted_server import Answer, Scripted, free_port, scripted
 
 ANSWER = {
@@ -51,7 +51,7 @@ PREDICTION = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", 0.001)
+    monkeypatch.setattr(_retries, "BACKOFF", 0.001)
 
 
 def error(kind: str, message: str = "no") -> bytes:
@@ -87,10 +87,10 @@ def test_retries_are_bounded_and_can_be_switched_off() -> None:
     with scripted((503, error("Overloaded", "full"))) as server:
         with SentimentClient(server.address) as client, pytest.raises(Overloaded, match="full"):
             client.predict("good")
-        assert len(server.requests) == 1 + retries.RETRIES
+        assert len(server.requests) == 1 + _retries.RETRIES
         with SentimentClient(server.address, retries=0) as client, pytest.raises(Overloaded):
             client.predict("good")
-        assert len(server.requests) == 2 + retries.RETRIES
+        assert len(server.requests) == 2 + _retries.RETRIES
 
 
 def test_an_answer_that_never_comes_is_asked_for_once_more() -> None:
@@ -125,11 +125,11 @@ def test_what_never_reached_the_server_can_always_be_repeated(
         pauses.append(tries)
         return 0.0
 
-    monkeypatch.setattr(retries, "pause_after", pause_after)
+    monkeypatch.setattr(_retries, "pause_after", pause_after)
     with ManagementClient(f"127.0.0.1:{free_port()}") as management:
         with pytest.raises(ConnectionFailed):
             management.unregister("sentiment")
-    assert len(pauses) == retries.RETRIES
+    assert len(pauses) == _retries.RETRIES
     with scripted("reset") as server, ManagementClient(server.address) as management:
         with pytest.raises(ConnectionFailed):
             management.unregister("sentiment")
@@ -247,7 +247,7 @@ def test_a_stream_reads_no_further_than_requests_can_start() -> None:
 
 
 def test_nothing_is_sent_for_a_caller_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", 0.3)
+    monkeypatch.setattr(_retries, "BACKOFF", 0.3)
 
     def texts() -> Iterator[str]:
         yield from ["good"] * 3 * 32
@@ -305,7 +305,7 @@ def test_what_is_scored_stays_when_sending_late_texts_again_fails() -> None:
 
 
 def test_late_texts_are_sent_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", 0.3)
+    monkeypatch.setattr(_retries, "BACKOFF", 0.3)
     with scripted(answers(LATE), answers(ANSWER)) as server:
         with SentimentClient(server.address) as client:
             started = time.monotonic()
@@ -314,7 +314,7 @@ def test_late_texts_are_sent_again_after_a_pause(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_closed_stream_sends_no_late_texts_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", 0.3)
+    monkeypatch.setattr(_retries, "BACKOFF", 0.3)
 
     def answer(body: bytes) -> Answer:
         return answers(*[ANSWER if b"first" in body else LATE] * 32)

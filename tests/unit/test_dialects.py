@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.body import Body, Form, Json, Text
-from sentiment.dialects import DIALECTS, dialect_of
 from sentiment.errors import Malformed, Overloaded, RequestError, TooLarge, Unsupported, Validation
-from sentiment.prediction import Prediction
-from sentiment.request import Request
-from sentiment.response import answer, refusal
-from sentiment.route import Route
-from sentiment.service import Service
+from sentiment.inference.prediction import Prediction
+from sentiment.protocol.body import Body, Form, Json, Text
+from sentiment.protocol.dialects import DIALECTS, dialect_of
+from sentiment.protocol.request import Request
+from sentiment.protocol.response import error_response, ok
+from sentiment.protocol.route import Route
+from sentiment.served_model import ServedModel
 from sentiment.settings import Settings
 
-SERVICE = Service(
+SERVICE = ServedModel(
     "sentiment",
     "1.0",
     ("NEGATIVE", "POSITIVE"),
@@ -49,7 +49,7 @@ def tensor(**changes: object) -> dict[str, object]:
     return {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]} | changes
 
 
-def infer_answer(**changes: object) -> dict[str, object]:
+def infer_ok(**changes: object) -> dict[str, object]:
     label = {"name": "label", "shape": [2], "datatype": "BYTES", "data": ["POSITIVE", "POSITIVE"]}
     score = {"name": "score", "shape": [2], "datatype": "FP32", "data": [0.75, 0.75]}
     whole = {"model_name": "sentiment", "model_version": "1.0", "outputs": [label, score]}
@@ -65,7 +65,7 @@ def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestErro
     dialect = dialect_of(route, body)
     request = dialect.decode(body, SERVICE)
     results = [result if isinstance(text, str) else text for text in request.texts]
-    return json.loads(answer(dialect.encode(request, results, SERVICE)).body)
+    return json.loads(ok(dialect.encode(request, results, SERVICE)).body)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestErro
         (INVOCATIONS, {"inputs": "a", "truncation_direction": "Right"}, ALL),
         (KSERVE, {"instances": ["a", {"text": "b"}]}, {"predictions": [BEST, BEST]}),
         (KSERVE, {"instances": [{"data": "a"}]}, {"predictions": [BEST]}),
-        (KSERVE, {"id": "42", "inputs": [tensor()]}, infer_answer(id="42")),
-        (KSERVE, {"inputs": [tensor(shape=[2, 1], data=[["a"], ["b"]])]}, infer_answer()),
+        (KSERVE, {"id": "42", "inputs": [tensor()]}, infer_ok(id="42")),
+        (KSERVE, {"inputs": [tensor(shape=[2, 1], data=[["a"], ["b"]])]}, infer_ok()),
         (
             KSERVE,
             {"inputs": [tensor()], "outputs": [{"name": "score"}], "parameters": {"x": 1}},
-            infer_answer(outputs=[infer_answer()["outputs"][1]]),  # type: ignore[index]
+            infer_ok(outputs=[infer_ok()["outputs"][1]]),  # type: ignore[index]
         ),
         (GRPC, {"text": "a"}, NATIVE),
         (GRPC, {"texts": ["a"]}, {"results": [NATIVE]}),
@@ -106,7 +106,7 @@ def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestErro
         (GRPC, {"inputs": "a", "raw_scores": False}, ALL),
         (GRPC, {"inputs": [["a"], ["b"]]}, [ALL, ALL]),
         (GRPC, {"instances": ["a"]}, {"predictions": [BEST]}),
-        (GRPC, {"inputs": [tensor()]}, infer_answer()),
+        (GRPC, {"inputs": [tensor()]}, infer_ok()),
     ],
 )
 def test_each_dialect_answers_in_its_own_shape(
@@ -332,7 +332,7 @@ def test_a_text_that_could_not_be_scored_fails_where_there_is_no_place_for_its_e
 def test_an_answer_is_the_contract_to_the_letter() -> None:
     body = Json({"text": "a"})
     dialect = dialect_of(PREDICTIONS, body)
-    response = answer(dialect.encode(decode(body), [GOOD], SERVICE))
+    response = ok(dialect.encode(decode(body), [GOOD], SERVICE))
     assert (response.status, response.reason, response.content_type) == (
         200,
         "OK",
@@ -363,8 +363,8 @@ def test_any_json_decodes_or_is_refused_in_ascii(
     try:
         assert decode(Json(value, query, binary), route).texts
     except RequestError as error:
-        assert refusal(error).body.isascii()
-        assert refusal(error).reason.isascii()
+        assert error_response(error).body.isascii()
+        assert error_response(error).reason.isascii()
 
 
 @given(st.dictionaries(st.text(st.characters()), st.text(), min_size=1))
@@ -372,13 +372,13 @@ def test_a_field_of_any_name_is_refused_in_ascii(fields: dict[str, str]) -> None
     try:
         decode(Form(fields))
     except RequestError as error:
-        assert refusal(error).body.isascii()
+        assert error_response(error).body.isascii()
 
 
 @pytest.mark.parametrize("dialect", dict.fromkeys(d for row in DIALECTS.values() for d in row))
 def test_the_example_of_a_dialect_is_in_that_dialect(dialect: Any) -> None:
     body = Json(dialect.OPERATION.example)
-    wide = Service(
+    wide = ServedModel(
         "sentiment",
         "1.0",
         SERVICE.labels,

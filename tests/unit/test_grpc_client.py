@@ -21,9 +21,9 @@ from sentiment_client import (
     TimedOut,
     Unauthorized,
     UnexpectedAnswer,
-    retries,
+    _retries,
 )
-from sentiment_client.grpc_messages import METHOD, PredictionResponse, PredictionsRequest
+from sentiment_client._grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 from tests.unit.scripted_server import free_port
 from tests.unit.test_client import ANSWER, PREDICTION, error
 
@@ -33,7 +33,7 @@ Step = bytes | tuple[grpc.StatusCode, str]
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", 0.001)
+    monkeypatch.setattr(_retries, "BACKOFF", 0.001)
 
 
 @dataclass

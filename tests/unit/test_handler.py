@@ -5,7 +5,6 @@ import json
 import logging
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from ts.context import Context, RequestProcessor
 from ts.protocol.otf_message_handler import create_predict_response
 
+from scripts.paths import ROOT
 from sentiment.counts import Counts
-from sentiment.engines.engine import Rows
+from sentiment.inference.engines.engine import Rows
 from sentiment_handler import SentimentHandler
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "my-secret-text"
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from sentiment_client.lines import arriving_lines
+from sentiment_client._lines import arriving_lines
 
 
 class Pipe(io.BytesIO):

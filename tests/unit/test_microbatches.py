@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from sentiment.engines.engine import arrays
-from sentiment.microbatches import _FILLED, microbatches
+from sentiment.inference.engines.engine import arrays
+from sentiment.inference.microbatches import _FILLED, microbatches
 
 # As many tokens as sentences have, and reviews.
 LENGTHS = [random.Random(seed).choice([3, 9, 25, 40, 63, 64, 230, 512]) for seed in range(300)]

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from sentiment.page import render
+from sentiment.protocol.page import render
 
 HOSTILE = "</script><script>alert(1)</script><!-- \u2028 \ud800 \U0001f600 ]]> &lt;"
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sentiment.body import Json
-from sentiment.classifier import Classifier
-from sentiment.dialects import dialect_of
-from sentiment.response import answer
-from sentiment.route import Route
-from sentiment.service import Service
+from sentiment.inference.classifier import Classifier
+from sentiment.protocol.body import Json
+from sentiment.protocol.dialects import dialect_of
+from sentiment.protocol.response import ok
+from sentiment.protocol.route import Route
+from sentiment.served_model import ServedModel
 from sentiment.settings import Settings
 from tests.checkpoints import MODEL, checkpoint
 
@@ -40,7 +40,7 @@ class Sides:
 
         settings = Settings.from_yaml(yaml.safe_load(CONFIG.read_text()))
         self._classifier = Classifier(folder, max_tokens=64, tokens_per_microbatch=256, threads=2)
-        self._service = Service("sentiment", "1.0", self._classifier.labels, settings)
+        self._service = ServedModel("sentiment", "1.0", self._classifier.labels, settings)
         self._pipeline: Any = pipeline(
             "text-classification", model=str(folder), dtype="float32", device="cpu"
         )
@@ -52,7 +52,7 @@ class Sides:
         texts = [text for text in request.texts if isinstance(text, str)]
         tokens = self._classifier.tokenizer(texts)
         results = self._classifier.score(tokens, functions=[request.function] * len(texts))
-        return json.loads(answer(dialect.encode(request, results, self._service)).body)
+        return json.loads(ok(dialect.encode(request, results, self._service)).body)
 
     def theirs(self, texts: str | list[str], **parameters: Any) -> Any:
         return self._pipeline(texts, truncation=True, max_length=64, **parameters)

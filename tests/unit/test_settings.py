@@ -1,15 +1,14 @@
 """The handler's section of model-config.yaml."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from scripts.properties import Properties
+from scripts.launcher.properties import Properties
+from scripts.paths import ROOT
 from sentiment.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentiment_client.tasks import Cancelled, finished, in_order, pause
+from sentiment_client._tasks import Cancelled, finished, in_order, pause
 
 
 def test_results_are_in_order_though_later_calls_end_first() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from scripts.failure import Failure
-from scripts.properties import Properties
+from scripts.launcher.properties import Properties
 from tuning import report
 from tuning.configuration import Configuration
-from tuning.figures import NONE, Figures
+from tuning.measurement import NONE, Figures
 from tuning.search import search
 from tuning.settings import WORKER_BYTES, Candidate, sweeps, trials
 from tuning.target import CONNECTIONS, Target, milliseconds

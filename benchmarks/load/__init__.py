@@ -1,0 +1,1 @@
+"""What servers are measured with: texts, closed-loop and open-loop load."""

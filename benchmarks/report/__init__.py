@@ -1,0 +1,1 @@
+"""Measurements summarised, as tables and plots."""

@@ -1,0 +1,1 @@
+"""The model side: texts in, predictions out. It knows nothing of HTTP."""

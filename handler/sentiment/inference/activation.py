@@ -1,0 +1,31 @@
+"""Logits -> scores, by the rule that `transformers`' text-classification pipeline follows."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Activation = Literal["softmax", "sigmoid", "none"]
+
+
+def activation_for(problem_type: str | None, labels: int) -> Activation:
+    """Softmax, but for multi-label and one-logit checkpoints, and none for regression.
+
+    Source of the rule: `TextClassificationPipeline.postprocess`.
+    """
+    if problem_type == "regression":
+        return "none"
+    if problem_type == "multi_label_classification" or labels == 1:
+        return "sigmoid"
+    return "softmax"
+
+
+def apply_activation(logits: NDArray[np.float32], function: Activation) -> NDArray[np.float32]:
+    """Apply `function` to logits [..., labels]; the shape and dtype stay."""
+    if function == "none":
+        return logits
+    if function == "sigmoid":
+        return np.exp(-np.logaddexp(np.float32(0), -logits))
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: NDArray[np.float32] = exponents / exponents.sum(axis=-1, keepdims=True)
+    return shares

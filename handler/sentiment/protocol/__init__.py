@@ -1,0 +1,1 @@
+"""The HTTP side: bodies in, requests checked, answers encoded. It knows nothing of the model."""

@@ -1,0 +1,180 @@
+"""The bytes of a request -> JSON, plain text or form fields, by its content type.
+
+TorchServe hands over one mapping of field names to bytes: the key "body" holds a plain body, and
+a form comes with one key a field. Told not to decode (`decode_input_request=false`), it leaves
+all of that to us, which is what makes each failure a clear 4xx.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sentiment.errors import Malformed, Unsupported, Validation
+from sentiment.protocol.route import Route
+
+EXAMPLE = '{"text": "..."}'
+_TYPE_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+_MAY_BE_BINARY = ("", "application/json", "application/octet-stream")
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+@dataclass(frozen=True)
+class Json:
+    """What a JSON body holds.
+
+    `query` is the URL's, where TorchServe passes it on, and `binary` what follows the JSON by
+    KServe's binary tensor extension.
+    """
+
+    value: object
+    query: Mapping[str, str] = field(default_factory=dict)
+    binary: bytes = b""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A body that is itself the text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of an HTML form."""
+
+    fields: Mapping[str, str]
+
+
+Body = Json | Text | Form
+
+
+def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
+    """Read one request.
+
+    `headers` have lower-case names. Raises Malformed (400) when the bytes are not what they say
+    they are, Unsupported (415) for what is not spoken here, and Validation (422) for a gRPC input
+    of other names than "data".
+    """
+    if route is Route.GRPC:
+        return _read_grpc(row)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unsupported(
+            "Compressed bodies are not supported: send it without the Content-Encoding header."
+        )
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
+    if media_type in _FORMS:
+        return _read_form(media_type, row)
+    raw = row.get("body", b"")
+    length = headers.get("inference-header-content-length")
+    if length and route is Route.KSERVE and media_type in _MAY_BE_BINARY:
+        return _read_binary(length, raw)
+    if media_type not in ("", "text/plain", "application/json"):
+        raise Unsupported(
+            "This content type is not supported: send application/json, text/plain, "
+            "application/x-www-form-urlencoded or multipart/form-data."
+        )
+    _check_charset(parameters)
+    if not raw:
+        raise Malformed(f"The body is empty: send a text, or JSON such as {EXAMPLE}.")
+    text = _decode(raw, "The body")
+    if media_type != "application/json":
+        return Text(text)
+    query = {name: _decode(value, "The query") for name, value in row.items() if name != "body"}
+    return Json(_parse_json(text), query)
+
+
+def json_fields(body: Body) -> Mapping[str, object]:
+    """The fields of a JSON object; none for any other body."""
+    return body.value if isinstance(body, Json) and isinstance(body.value, dict) else {}
+
+
+def query_of(body: Body) -> Mapping[str, str]:
+    """The query of the URL that a JSON body came with, by those routes that show it."""
+    return body.query if isinstance(body, Json) else {}
+
+
+def type_name(value: object) -> str:
+    """How an error names the type of a JSON value."""
+    return "null" if value is None else _TYPE_NAMES.get(type(value), "a number")
+
+
+def _read_grpc(row: Mapping[str, bytes]) -> Body:
+    """A call has no content type: what begins like a JSON object is taken for one."""
+    if set(row) != {"data"}:
+        raise Validation('The input has to be one entry named "data": send the body in it.')
+    text = _decode(row["data"], "The data")
+    if not text:
+        raise Malformed(f"The data is empty: send a text, or JSON such as {EXAMPLE}.")
+    return Json(_parse_json(text)) if text.lstrip().startswith("{") else Text(text)
+
+
+def _read_binary(length: str, raw: bytes) -> Json:
+    """JSON of so many bytes, and then the tensors."""
+    digits = length.isascii() and length.isdigit() and len(length) < 10
+    if not digits or (size := int(length)) > len(raw):
+        raise Malformed(
+            "Inference-Header-Content-Length is not the length of the JSON: send its bytes, "
+            "or leave it and the binary data out."
+        )
+    text = _decode(raw[:size], "The JSON")
+    return Json(_parse_json(text), binary=bytes(raw[size:]))
+
+
+def _read_form(media_type: str, row: Mapping[str, bytes]) -> Form:
+    if media_type == "multipart/form-data":
+        if set(row) == {"body"}:
+            raise Malformed("The form cannot be read: send its boundary in the Content-Type.")
+    elif not row or any(name.lstrip().startswith(("{", "[")) for name in row):
+        # `curl -d '{...}'` labels JSON as a form. TorchServe's decoding has by now eaten every "&"
+        # and "+", and, where there is no "=", all of it.
+        raise Unsupported(
+            "The body is labelled as a form but has no fields: if it is JSON, add the header "
+            '"Content-Type: application/json"; if it is a text, "Content-Type: text/plain".'
+        )
+    return Form({name: _decode(value, "A form field") for name, value in row.items()})
+
+
+def _check_charset(parameters: str) -> None:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        charset = value.strip().strip("\"'").lower()
+        if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8", "us-ascii"):
+            raise Unsupported("Only UTF-8 is supported: send the text as UTF-8 and say so.")
+
+
+def _decode(raw: bytes, what: str) -> str:
+    try:
+        return bytes(raw).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Malformed(
+            f"{what} is not UTF-8 (byte {error.start + 1} of {len(raw)}): send it as UTF-8."
+        ) from None
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return _JSON.decode(text)
+    except RecursionError:
+        raise Malformed("The JSON is nested too deeply: send flat JSON.") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(
+            f"The body is not JSON ({error.msg}, line {error.lineno}, column {error.colno}): "
+            "mend it there."
+        ) from None
+    except ValueError:  # int() refuses more than sys.get_int_max_str_digits() digits
+        raise Malformed("A number in the JSON has too many digits: send a shorter one.") from None
+
+
+def _number(written: str) -> float:
+    """By JSON Schema, and so by OpenAPI, 1.0 is a whole number."""
+    value = float(written)
+    return int(value) if value.is_integer() else value
+
+
+def _refuse_constant(name: str) -> object:
+    raise Malformed(f"{name} is not JSON: send null, or a number.")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number)

@@ -1,0 +1,84 @@
+"""KServe's first protocol, which TensorFlow Serving began.
+
+{"instances": ["A lovely film.", {"text": "Awful."}]}
+-> {"predictions": [{"label": "POSITIVE", "score": 0.998}, {"label": "NEGATIVE", "score": 0.997}]}
+
+An instance may also be {"data": "..."}, as in TorchServe's own examples.
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from sentiment.errors import Validation, all_good
+from sentiment.inference.prediction import Results
+from sentiment.protocol.body import Body, Json, json_fields
+from sentiment.protocol.dialects.operation import A_TEXT, SOME, Operation
+from sentiment.protocol.dialects.ranking import LabelScore, best
+from sentiment.protocol.request import Request, check_all
+from sentiment.protocol.validation import validate
+from sentiment.served_model import ServedModel
+
+_EXAMPLE = '{"instances": ["...", {"text": "..."}]}'
+
+
+_TEXT = {"type": "string"} | A_TEXT
+_NAMED = {
+    "type": "object",
+    "properties": {"text": _TEXT, "data": _TEXT},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+
+
+class InstancesBody(Struct, forbid_unknown_fields=True):
+    """Texts, each by itself or by name."""
+
+    instances: Annotated[
+        list[Any], Meta(extra_json_schema=SOME | {"items": {"anyOf": [_TEXT, _NAMED]}})
+    ]
+
+
+class PredictionsAnswer(Struct):
+    """The best label of each instance, in order."""
+
+    predictions: list[LabelScore]
+
+
+OPERATION = Operation(
+    name="kserve_v1",
+    path="/v1/models/{name}:predict",
+    summary="KServe v1",
+    body=InstancesBody,
+    answers=(PredictionsAnswer,),
+    example={"instances": ["I like you.", {"text": "I hate this."}]},
+)
+
+
+def recognise(body: Body) -> bool:
+    """JSON with the key "instances"."""
+    return "instances" in json_fields(body)
+
+
+def decode(body: Body, service: ServedModel) -> Request:
+    """Find its texts; raises RequestError, for the first bad text too."""
+    if isinstance(body, Json) and body.binary:
+        raise Validation(f"Binary data is of the second version of the protocol: send {_EXAMPLE}.")
+    asked = validate(json_fields(body), InstancesBody, _EXAMPLE)
+    texts = [_text(index, instance) for index, instance in enumerate(asked.instances)]
+    return Request(check_all(texts, service.settings))
+
+
+def encode(request: Request, results: Results, service: ServedModel) -> PredictionsAnswer:
+    """The best label of each; raises the first text's error."""
+    return PredictionsAnswer([best(prediction) for prediction in all_good(results, indexed=True)])
+
+
+def _text(index: int, instance: object) -> object:
+    """The text of an instance, unchecked."""
+    if not isinstance(instance, dict):
+        return instance
+    if len(instance) == 1 and instance.keys() <= {"text", "data"}:
+        return next(iter(instance.values()))
+    raise Validation(f'At index {index}: Send one of "text" and "data", as in {_EXAMPLE}.')

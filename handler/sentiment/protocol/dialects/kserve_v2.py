@@ -1,0 +1,183 @@
+"""KServe's second protocol, the Open Inference Protocol.
+
+{"id": "42", "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["Awful."]}]}
+-> {"model_name": "sentiment", "model_version": "1.0", "id": "42", "outputs": [
+       {"name": "label", "shape": [1], "datatype": "BYTES", "data": ["NEGATIVE"]},
+       {"name": "score", "shape": [1], "datatype": "FP32", "data": [0.997]}]}
+
+The tensor may have any name and shape, and come as binary data after the JSON; the answer is JSON
+always. Source: the protocol's "inference request JSON object" and its binary tensor extension.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sentiment.errors import Malformed, TooLarge, Unsupported, Validation, all_good
+from sentiment.inference.prediction import Results
+from sentiment.protocol.body import Body, Json, json_fields
+from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.request import Request, check_all
+from sentiment.protocol.validation import validate
+from sentiment.served_model import ServedModel
+
+_EXAMPLE = (
+    '{"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["..."]}]}, '
+    'or {"instances": ["..."]} in the first version of the protocol'
+)
+# Before each text of binary data, four bytes say how many follow, the lowest first.
+_LENGTH_BYTES = 4
+# More than any tensor has that fits a request.
+_DIMENSIONS, _LONGEST = 8, 2**31 - 1
+
+
+class InputTensor(Struct, forbid_unknown_fields=True):
+    """Texts; `data` is flat or nested, and absent only where it follows the JSON in binary."""
+
+    name: str
+    shape: Annotated[list[Annotated[int, Meta(ge=0, le=_LONGEST)]], Meta(max_length=_DIMENSIONS)]
+    datatype: Literal["BYTES"]
+    data: list[Any] | UnsetType = UNSET
+    parameters: dict[str, Any] | None = None
+
+
+class RequestedOutput(Struct, forbid_unknown_fields=True):
+    """One of the outputs, where not all are wanted."""
+
+    name: Literal["label", "score"]
+    parameters: dict[str, Any] | None = None
+
+
+class InferBody(Struct, forbid_unknown_fields=True):
+    """One tensor of texts. What `parameters` hold is of no consequence here."""
+
+    inputs: Annotated[list[InputTensor], Meta(min_length=1, max_length=1)]
+    id: str | None = None
+    model_name: str | None = None
+    model_version: str | None = None
+    outputs: Annotated[list[RequestedOutput], Meta(max_length=2)] | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class _Asked(NamedTuple):
+    """All that is left of a body when its texts are out: it may be large, and is kept till then."""
+
+    id: str | None
+    outputs: list[str]
+
+
+class OutputTensor(Struct):
+    """`label`, of strings, or `score`, of numbers: one a text, in order."""
+
+    name: Literal["label", "score"]
+    shape: list[int]
+    datatype: Literal["BYTES", "FP32"]
+    data: list[str | float]
+
+
+class InferAnswer(Struct):
+    """The best label of each text and its score; the `id` is the request's, if it had one."""
+
+    model_name: str
+    model_version: str
+    outputs: list[OutputTensor]
+    id: str | UnsetType = UNSET
+
+
+OPERATION = Operation(
+    name="kserve_v2",
+    path="/v2/models/{name}/infer",
+    summary="KServe v2, the Open Inference Protocol",
+    body=InferBody,
+    answers=(InferAnswer,),
+    example={
+        "id": "42",
+        "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["I like you."]}],
+    },
+)
+
+
+def recognise(body: Body) -> bool:
+    """JSON whose "inputs" are objects, as tensors are."""
+    inputs = json_fields(body).get("inputs")
+    return isinstance(inputs, list) and any(isinstance(entry, dict) for entry in inputs)
+
+
+def decode(body: Body, service: ServedModel) -> Request:
+    """Find its texts; raises RequestError, for the first bad text too."""
+    if not isinstance(body, Json):
+        raise Unsupported(f"Send JSON, with Content-Type: application/json, such as {_EXAMPLE}.")
+    asked = validate(body.value, InferBody, _EXAMPLE)
+    (tensor,) = asked.inputs
+    if tensor.data is UNSET:
+        _check_size(tensor, body.binary)
+        most = service.settings.max_texts_per_request
+        texts: list[object] = list(_unpacked(body.binary, most))
+    elif body.binary:
+        raise Validation('There is binary data beside "inputs[0].data": send one of them.')
+    else:
+        texts = list(_flat(tensor.data))
+    if (size := math.prod(tensor.shape)) != len(texts):
+        raise Validation(
+            f'"inputs[0].shape" is of {size} texts and the data of {len(texts)}: make them agree.'
+        )
+    wanted = [output.name for output in asked.outputs or ()]
+    return Request(check_all(texts, service.settings), asked=_Asked(asked.id, wanted))
+
+
+def encode(request: Request, results: Results, service: ServedModel) -> InferAnswer:
+    """Label and score of each, or what was asked of them; raises the first text's error."""
+    asked: _Asked = request.asked
+    predictions = all_good(results, indexed=True)
+    shape = [len(predictions)]
+    outputs = {
+        "label": OutputTensor("label", shape, "BYTES", [p.label for p in predictions]),
+        "score": OutputTensor("score", shape, "FP32", [p.score for p in predictions]),
+    }
+    return InferAnswer(
+        model_name=service.name,
+        model_version=service.version,
+        outputs=[outputs[name] for name in dict.fromkeys(asked.outputs or outputs)],
+        id=UNSET if asked.id is None else asked.id,
+    )
+
+
+def _flat(data: list[Any]) -> Iterator[object]:
+    left = data[::-1]  # a stack, since JSON can be nested more deeply than Python calls
+    while left:
+        entry = left.pop()
+        if isinstance(entry, list):
+            left.extend(reversed(entry))
+        else:
+            yield entry
+
+
+def _check_size(tensor: InputTensor, binary: bytes) -> None:
+    said = (tensor.parameters or {}).get("binary_data_size", len(binary))
+    if said != len(binary):
+        raise Malformed(
+            f'"binary_data_size" is not the {len(binary)} bytes that follow: make them agree.'
+        )
+
+
+def _unpacked(binary: bytes, most: int) -> Iterator[str]:
+    """Read the texts of binary data; raises Malformed (400) or, after so many, TooLarge (413)."""
+    if not binary:
+        raise Validation(f'"inputs[0].data" is missing: send {_EXAMPLE}.')
+    count = at = 0
+    while at < len(binary):
+        start = at + _LENGTH_BYTES
+        at = start + int.from_bytes(binary[at:start], "little")
+        if at > len(binary) or start > len(binary):
+            raise Malformed(
+                "The binary data ends within a text: send four bytes of length before each text."
+            )
+        count += 1
+        if count > most:
+            raise TooLarge(f"The tensor has more than {most:,} texts: send it in parts.")
+        try:
+            yield binary[start:at].decode("utf-8")
+        except UnicodeDecodeError:
+            raise Malformed(f"At index {count - 1}: The text is not UTF-8: send UTF-8.") from None

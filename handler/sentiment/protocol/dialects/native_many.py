@@ -1,0 +1,70 @@
+"""Our own dialect, many texts: each is answered for itself, and a bad one spoils no other.
+
+{"texts": ["A lovely film.", ""]}
+-> {"results": [{"sentiment": "POSITIVE", ...}, {"error": "...", "error_type": "Validation"}]}
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from sentiment.errors import RequestError
+from sentiment.inference.prediction import Results
+from sentiment.protocol.body import Body, json_fields
+from sentiment.protocol.dialects.native import answer_of
+from sentiment.protocol.dialects.operation import Operation, TextsField
+from sentiment.protocol.request import Request, check_texts
+from sentiment.protocol.validation import validate
+from sentiment.served_model import ServedModel
+
+_RESULTS = {
+    "items": {
+        "anyOf": [
+            {"$ref": "#/components/schemas/TextAnswer"},
+            {"$ref": "#/components/schemas/ErrorAnswer"},
+        ]
+    }
+}
+
+
+class TextsBody(Struct, forbid_unknown_fields=True):
+    """Many texts."""
+
+    texts: TextsField
+
+
+class TextsAnswer(Struct):
+    """An answer or an error for each text, in order."""
+
+    results: Annotated[list[Any], Meta(extra_json_schema=_RESULTS)]
+
+
+OPERATION = Operation(
+    name="predict_many",
+    path="/predictions/{name}",
+    summary="Many texts, each answered for itself",
+    body=TextsBody,
+    answers=(TextsAnswer,),
+    example={"texts": ["Funny, warm and wise.", "I want my two hours back."]},
+)
+
+
+def recognise(body: Body) -> bool:
+    """JSON with the key "texts"."""
+    return "texts" in json_fields(body)
+
+
+def decode(body: Body, service: ServedModel) -> Request:
+    """Check every text; raises RequestError only for what is wrong with the list itself."""
+    asked = validate(json_fields(body), TextsBody, '{"texts": ["...", "..."]}')
+    return Request(check_texts(asked.texts, service.settings))
+
+
+def encode(request: Request, results: Results, service: ServedModel) -> TextsAnswer:
+    """One entry a text, in order."""
+    return TextsAnswer(
+        [
+            result.answer() if isinstance(result, RequestError) else answer_of(result)
+            for result in results
+        ]
+    )

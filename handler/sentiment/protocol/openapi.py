@@ -1,0 +1,207 @@
+"""The OpenAPI 3.1 document of the service.
+
+Bodies and answers are the very types that the dialects read and write, and errors are the classes
+of `errors`, so that the document says what happens.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from sentiment.errors import ErrorAnswer, RequestError
+from sentiment.protocol.dialects import DIALECTS
+from sentiment.protocol.dialects.operation import Operation
+from sentiment.served_model import ServedModel
+
+_REF = "#/components/schemas/{name}"
+_DESCRIPTION = """\
+Labels and scores for texts: {labels}.
+
+Requests that arrive together are scored together, in whatever form they come. One request holds \
+at most {settings.max_texts_per_request} texts of at most {settings.max_chars_per_text:,} \
+characters, and what is beyond {settings.max_tokens} tokens of a text is cut off. \
+/predictions/{name}/{version} asks for this version, whichever is the default one.
+
+Every error has one plain sentence that says what to change. TorchServe itself answers what never \
+reaches the model, with `code`, `type` and `message`: a model or version that it does not have, a \
+missing token, a full queue; and with an empty 413 what has more bytes than it takes.
+"""
+
+
+class FrontEndError(msgspec.Struct):
+    """An answer of TorchServe itself."""
+
+    code: int
+    type: str
+    message: str
+
+
+# Errors that TorchServe itself has, too.
+_FRONT_END = {
+    400: "A token is asked for, and is missing, wrong or expired.",
+    404: "There is no such model or version.",
+    500: "The worker died.",
+    503: "The queue is full, or there is no worker.",
+    507: "The worker was killed.",
+}
+_HEADERS = {
+    "x-total-time": ("number", "Milliseconds that the batch took, without its time in the queue."),
+    "x-tokenization-time": ("number", "Milliseconds of these that its tokenization took."),
+    "x-inference-time": ("number", "Milliseconds of these that the model took."),
+    "x-compute-tokens": ("integer", "Tokens of this request that were scored."),
+    "x-request-id": ("string", "The name of this request in the log."),
+}
+
+
+def render(service: ServedModel) -> str:
+    """The document as text, in ASCII."""
+    return json.dumps(document(service), indent=2)
+
+
+def document(service: ServedModel) -> dict[str, Any]:
+    """The document, as `json` writes it."""
+    described = [dialect.OPERATION for dialect in _dialects()]
+    types = [kind for operation in described for kind in _types(operation)]
+    types += [ErrorAnswer, FrontEndError]
+    found, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    schema_of = dict(zip(map(repr, types), found, strict=True))
+    schemas["ErrorAnswer"]["properties"]["error_type"]["enum"] = [
+        error.__name__ for error in RequestError.__subclasses__()
+    ]
+    paths: dict[str, Any] = {}
+    for path in dict.fromkeys(operation.path for operation in described):
+        group = [operation for operation in described if operation.path == path]
+        paths[path.format(name=service.name)] = {"post": _post(group, schema_of)}
+    predictions = f"/predictions/{service.name}"
+    paths[predictions]["get"] = _get("page", "A page to try it on, for browsers", "text/html")
+    paths[f"{predictions}/{service.version}/openapi.json"] = {
+        "get": _get("openapi", "This document", "application/json")
+    }
+    written = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Text classification: {service.name}",
+            "version": service.version,
+            "description": _DESCRIPTION.format(
+                name=service.name,
+                version=service.version,
+                labels=", ".join(service.labels),
+                settings=service.settings,
+            ),
+        },
+        "servers": [{"url": "/"}],
+        # No token, as shipped, or TorchServe's.
+        "security": [{}, {"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": _errors(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+    limits = {
+        "max_texts_per_request": service.settings.max_texts_per_request,
+        "max_chars_per_text": service.settings.max_chars_per_text,
+        "labels": list(service.labels),
+    }
+    return dict(_filled_in(written, limits))
+
+
+def _dialects() -> Iterator[Any]:
+    """Each once, ours first: the table tries the others before."""
+    yield from dict.fromkeys(d for row in DIALECTS.values() for d in reversed(row))
+
+
+def _types(operation: Operation) -> Iterator[Any]:
+    yield operation.body
+    yield from operation.answers
+    for kinds in (operation.others or {}).values():
+        yield from kinds
+
+
+def _post(group: Sequence[Operation], schema_of: Mapping[str, Any]) -> dict[str, Any]:
+    def any_of(kinds: Sequence[Any]) -> dict[str, Any]:
+        schemas = [schema_of[repr(kind)] for kind in kinds]
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+    content: dict[str, Any] = {
+        "application/json": {
+            "schema": any_of([operation.body for operation in group]),
+            "examples": {
+                operation.name: {"summary": operation.summary, "value": operation.example}
+                for operation in group
+            },
+        }
+    }
+    for operation in group:
+        for media_type, kinds in (operation.others or {}).items():
+            content[media_type] = {"schema": any_of(kinds)}
+    answers = [answer for operation in group for answer in operation.answers]
+    return {
+        "operationId": group[0].name,
+        "summary": " · ".join(operation.summary for operation in group),
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": {
+                "description": "Labels and scores.",
+                "headers": {
+                    name: {"description": text, "schema": {"type": kind}, "required": True}
+                    for name, (kind, text) in _HEADERS.items()
+                },
+                "content": {"application/json": {"schema": any_of(answers)}},
+            }
+        }
+        | _error_references(_errors()),
+    }
+
+
+def _get(name: str, summary: str, media_type: str) -> dict[str, Any]:
+    kind = "string" if media_type.startswith("text/") else "object"
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {
+            "200": {
+                "description": summary + ".",
+                "content": {media_type: {"schema": {"type": kind}}},
+            }
+        }
+        | _error_references(f"Error{status}" for status in _FRONT_END),
+    }
+
+
+def _errors() -> dict[str, Any]:
+    """By name: what the handler means by each status, and TorchServe."""
+    ours = {error.status: str(error.__doc__) for error in RequestError.__subclasses__()}
+    responses = {}
+    for status in sorted(ours.keys() | _FRONT_END.keys()):
+        names = ["ErrorAnswer"] * (status in ours) + ["FrontEndError"] * (status in _FRONT_END)
+        responses[f"Error{status}"] = {
+            "description": " ".join(filter(None, (ours.get(status), _FRONT_END.get(status)))),
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [{"$ref": _REF.format(name=name)} for name in names]}
+                }
+            },
+        }
+    return responses
+
+
+def _error_references(names: Iterable[str]) -> dict[str, Any]:
+    return {
+        name.removeprefix("Error"): {"$ref": f"#/components/responses/{name}"} for name in names
+    }
+
+
+def _filled_in(node: Any, limits: Mapping[str, object]) -> Any:
+    """The same, with values in place of the names of limits."""
+    if isinstance(node, dict):
+        return {
+            key: limits[value]
+            if key in ("maxLength", "maxItems", "enum") and isinstance(value, str)
+            else _filled_in(value, limits)
+            for key, value in node.items()
+        }
+    return [_filled_in(entry, limits) for entry in node] if isinstance(node, list) else node

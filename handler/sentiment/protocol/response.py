@@ -1,0 +1,47 @@
+"""What goes back to one client: always bytes, always ASCII.
+
+TorchServe encodes answers outside its handler's guard, where a lone surrogate or a non-ASCII
+reason phrase kills the worker; nothing built here can hold either.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import msgspec
+
+from sentiment.errors import RequestError
+
+_JSON = json.JSONEncoder(ensure_ascii=True, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    """`body` is complete; `status` is an HTTP status."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """The status line's phrase, such as "Bad Request"."""
+        return HTTPStatus(self.status).phrase
+
+
+def ok(value: object) -> Response:
+    """A 200; `value` is a dialect's answer, without NaN."""
+    return Response(200, _encode(value))
+
+
+def error_response(error: RequestError) -> Response:
+    """The error, under its own status."""
+    return Response(error.status, _encode(error.answer()))
+
+
+def _encode(value: object) -> bytes:
+    # `msgspec` would write UTF-8, and stumble over a surrogate that an error quotes.
+    plain = msgspec.to_builtins(value)
+    return _JSON.encode(plain).encode("ascii")

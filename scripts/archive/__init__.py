@@ -1,0 +1,1 @@
+"""Builds a model archive and proves that it answers as `transformers` does."""

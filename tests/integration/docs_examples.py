@@ -1,0 +1,47 @@
+"""The programs that a document shows, and what it says that they print."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from scripts.archive.agreement import SCORE
+from scripts.paths import ROOT
+
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One block of code under a heading; `output` is shown below it, if anything is."""
+
+    name: str
+    language: str
+    code: str
+    output: str | None
+
+
+def examples(document: str) -> Iterator[Example]:
+    """Every block of a document, in order; a console block is one example a command."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for block in _FENCE.finditer(text):
+        headings = re.findall(r"^#+ (.*)$", text[: block.start()], re.MULTILINE)
+        name = headings[-1] if headings else document
+        language, content, output = block.groups()
+        if language != "console":
+            yield Example(name, language, content, output)
+            continue
+        for command in content.split("$ ")[1:]:
+            # A command goes on over lines that end in a backslash.
+            found = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", command, re.DOTALL)
+            assert found, command
+            yield Example(name, language, found[1], found[2] or None)
+
+
+def assert_same(printed: str, shown: str) -> None:
+    """Equal but for numbers, which may differ as the engines of two processors may."""
+    assert _NUMBER.sub("#", printed).strip() == _NUMBER.sub("#", shown).strip()
+    got, expected = ([float(n) for n in _NUMBER.findall(text)] for text in (printed, shown))
+    assert got == pytest.approx(expected, abs=SCORE)

@@ -1,0 +1,89 @@
+"""What the launcher reads and finds before it starts anything."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.failure import Failure
+from scripts.launcher.java import java_home, major_version
+from scripts.launcher.properties import Properties
+from scripts.paths import ROOT
+
+
+def test_properties_are_read_as_java_reads_them(tmp_path: Path) -> None:
+    path = tmp_path / "config.properties"
+    path.write_text('# a=1\n! b=2\nc = 3\nd={"x": \\\n   1}\n\ne=f=g\n')
+    assert Properties.read(path).values == {"c": "3", "d": '{"x": 1}', "e": "f=g"}
+
+
+def test_the_configuration_that_ships_is_closed_to_the_outside() -> None:
+    properties = Properties.read(ROOT / "config.properties")
+    assert {host for host, _ in properties.ports().values()} == {"127.0.0.1"}
+    assert properties.values["allowed_urls"] == "file:///nonexistent/.*"
+    assert properties.values["enable_model_api"] == "false"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "inference_address=localhost",
+        "inference_address=unix:/tmp/x",
+        "inference_address=http://localhost:99999",
+        "grpc_inference_port=x",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "config.properties"
+    path.write_text(line)
+    with pytest.raises(Failure, match=line.partition("=")[0]):
+        Properties.read(path).ports()
+
+
+@pytest.mark.parametrize(
+    ("said", "major"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', 17),
+        ('java version "1.8.0_402"', 8),
+        ('openjdk version "11" 2018-09-25', 11),
+        ("Error: could not find java", 0),
+    ],
+)
+def test_the_version_of_a_java(tmp_path: Path, said: str, major: int) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+    java.chmod(0o755)
+    assert major_version(tmp_path) == major
+    assert major_version(tmp_path / "nowhere") == 0
+
+
+def test_an_old_java_home_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'java version \"1.8.0_402\"' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert java_home() != tmp_path
+    assert major_version(java_home()) >= 11
+
+
+def test_help_names_every_target() -> None:
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("serve", "stop", "test", "check", "archive", "tune", "train"):
+        assert f"make {target} " in said
+
+
+def test_an_unsupported_python_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "old.py"
+    script.write_text(
+        "import sys, runpy, os\n"
+        "os.environ['PATH'] = ''\n"
+        "sys.version_info = (3, 9, 0)\n"
+        f"sys.argv = ['install.py', 'serve']\n"
+        f"runpy.run_path({str(ROOT / 'scripts' / 'install.py')!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Python 3.11 to 3.13 is needed, and this is 3.9")

@@ -1,0 +1,111 @@
+"""What the handler changes about the worker that it runs in: TorchServe's own code, here."""
+
+import logging
+import socket
+import struct
+from typing import Any
+
+import pytest
+from ts.context import Context
+from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+from ts.protocol import otf_message_handler
+
+from torchserve_patches import buffer_socket_reads, drop_batch_log_lines
+
+
+@pytest.fixture(autouse=True)
+def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards; before, there may have been another handler in this process."""
+    monkeypatch.setattr(
+        otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer
+    )
+    for name in (None, "ts.metrics.caching_metric"):
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
+
+
+class Counting(socket.socket):
+    """Counts how often the system is asked."""
+
+    calls = 0
+
+    def recv(self, *arguments: Any) -> bytes:
+        self.calls += 1
+        return super().recv(*arguments)
+
+    def recv_into(self, *arguments: Any) -> int:
+        self.calls += 1
+        return super().recv_into(*arguments)
+
+
+def field(value: bytes) -> bytes:
+    return struct.pack("!i", len(value)) + value
+
+
+def batch(bodies: list[bytes]) -> bytes:
+    """A batch as the front end sends it."""
+    end = struct.pack("!i", -1)
+    header = field(b"content-type") + field(b"text/plain")
+    requests = [
+        field(b"id-%d" % number) + header + end + field(b"body") + field(b"") + field(body) + end
+        for number, body in enumerate(bodies)
+    ]
+    return b"I" + b"".join(requests) + end
+
+
+def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
+    ours, theirs = socket.socketpair()
+    with Counting(fileno=ours.detach()) as connection, theirs:
+        buffer_socket_reads()
+        for bodies in ([b"one", b"two" * 40_000], [b"three"] * 50):
+            theirs.settimeout(0)  # the socket holds all of it, or the test fails
+            theirs.sendall(batch(bodies))
+            command, requests = otf_message_handler.retrieve_msg(connection)
+            assert command == b"I"
+            assert [request["parameters"][0]["value"] for request in requests] == bodies
+            assert requests[0]["headers"] == [{"name": b"content-type", "value": b"text/plain"}]
+        assert connection.calls < 10
+
+
+def test_a_worker_whose_front_end_has_gone_ends() -> None:
+    ours, theirs = socket.socketpair()
+    buffer_socket_reads()
+    with ours:
+        theirs.close()
+        with pytest.raises(SystemExit):
+            otf_message_handler.retrieve_msg(ours)
+
+
+def test_a_worker_whose_front_end_goes_in_a_message_ends() -> None:
+    ours, theirs = socket.socketpair()
+    buffer_socket_reads()
+    with ours:
+        theirs.sendall(batch([b"one"])[:20])
+        theirs.close()
+        with pytest.raises(SystemExit):
+            otf_message_handler.retrieve_msg(ours)
+
+
+# TorchServe does not close metrics.yaml.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_lines_of_each_batch_are_dropped_and_counters_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = MetricsCacheYamlImpl("metrics.yaml")
+    metrics.initialize_cache()
+    context = Context("sentiment", "", {}, 1, None, "", metrics=metrics)
+    context.metrics.model_name, context.metrics.request_ids = "sentiment", {0: "id-0", 1: "id-1"}
+
+    def said() -> list[str]:
+        caplog.clear()
+        logging.info("Backend received inference at: %d", 1)
+        metrics.add_time("PredictionTime", 20.0)
+        metrics.add_counter("sentiment_batches_total", 1, idx=0)
+        logging.info("Frontend disconnected.")
+        return [record.getMessage().split(".")[0].split(":")[0] for record in caplog.records]
+
+    caplog.set_level(logging.INFO)
+    batch_lines = ["Backend received inference at", "[METRICS]PredictionTime"]
+    rest = ["[METRICS]sentiment_batches_total", "Frontend disconnected"]
+    assert said() == batch_lines + rest
+    drop_batch_log_lines()
+    assert said() == rest
