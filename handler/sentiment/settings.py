@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
-from sentiment.inference.engines.engine import NAMES
+from sentiment.inference.engines.engine import ENGINE_NAMES
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Settings:
             raise ValueError(f"model-config.yaml: handler has no setting named {unknown[0]!r}.")
         if missing := sorted(names - set(section)):
             raise ValueError(f"model-config.yaml: handler needs a setting named {missing[0]!r}.")
-        if section["engine"] not in NAMES:
+        if section["engine"] not in ENGINE_NAMES:
             raise ValueError(
-                f"model-config.yaml: handler.engine must be one of {', '.join(NAMES)}."
+                f"model-config.yaml: handler.engine must be one of {', '.join(ENGINE_NAMES)}."
             )
         for name, value in section.items():
             if name == "engine" or (name, value) == ("tokens_per_microbatch", "auto"):

@@ -21,6 +21,8 @@ from typing import Any
 from scripts.failure import Failure
 from scripts.paths import ROOT
 
+# The exit code of `scripts.archive.export` for what cannot be served at all.
+REFUSED = 3
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -122,11 +124,13 @@ def export(folder: Path) -> None:
         check=False,
     )
     print(done.stdout, end="", flush=True)
+    lines = done.stderr.strip().splitlines() or ["it exited without an error message"]
+    if done.returncode == REFUSED:
+        raise Failure(f"The checkpoint is not supported: {lines[-1]}.")
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
         print(f"It cannot be exported, so torch will serve it, more slowly: {lines[-1]}")
         for path in folder.iterdir():
-            if path.name not in MODEL_FILES:
+            if path.name not in (*MODEL_FILES, "engines.json"):  # which says how torch serves it
                 path.unlink()
 
 

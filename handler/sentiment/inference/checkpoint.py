@@ -41,7 +41,7 @@ class Checkpoint:
             names = {index: f"LABEL_{index}" for index in range(config.get("num_labels") or 2)}
         by_index = {int(index): str(name) for index, name in names.items()}
         positions = [config[name] for name in _POSITIONS if (config.get(name) or 0) > 0]
-        pad = config.get("pad_token_id")
+        pad = (config | (config.get("text_config") or {})).get("pad_token_id")
         if config.get("model_type") in _FROM_BEHIND_PADDING:
             first = 2 if pad is None else pad + 1  # 1 is the id where they do not say it
             positions = [each - first for each in positions]
@@ -49,6 +49,6 @@ class Checkpoint:
             labels=tuple(by_index[index] for index in range(len(by_index))),
             problem_type=config.get("problem_type"),
             # Padding is masked out; a checkpoint without a pad token can be padded with any.
-            pad_token_id=pad or 0,
+            pad_token_id=max(pad or 0, 0),
             max_positions=min(positions, default=None),
         )
