@@ -52,9 +52,9 @@ class Classifier:
         """
         checkpoint = Checkpoint.read(model_dir)
         self.engine = engines.choose(engine, model_dir, gpu)
-        self._engine = engines.load(self.engine, model_dir, checkpoint.pad, threads, gpu)
+        self._engine = engines.load(self.engine, model_dir, checkpoint.pad_token_id, threads, gpu)
         self.labels = list(checkpoint.labels)
-        self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.positions))
+        self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.max_positions))
         self._activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
         self.tokenizer = Tokenizer(model_dir, self.max_tokens)
         self._tokens_per_microbatch = (
