@@ -175,7 +175,7 @@ class Server:
         """Poll the management API until a worker is ready, then ask it something."""
         deadline = time.monotonic() + START_SECONDS
         pids: set[int] = set()
-        with self.management(retries=0) as management, self.client() as client:
+        with self.management(max_retries=0) as management, self.client() as client:
             while time.monotonic() < deadline:
                 if self.java() is None:
                     raise Failure("TorchServe stopped while it was starting.", self.last_lines())
