@@ -20,6 +20,7 @@ from typing import Any
 
 from scripts.failure import Failure
 from scripts.paths import ROOT
+from scripts.silence import allow_hub
 
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -76,10 +77,12 @@ def build(model: str, output: Path, name: str = "sentiment", version: str = "1.0
 
 def save_checkpoint(model: str, folder: Path) -> list[str]:
     """Load `model` with `transformers` and save what the handler needs; returns its labels."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
-
     if not Path(model).is_dir() and (Path(model).exists() or model.startswith(("/", ".", "~"))):
         raise Failure(f"{model} is no folder: name one that save_pretrained wrote.")
+    if not Path(model).is_dir():
+        allow_hub()  # the one thing that is ever fetched
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
+
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
