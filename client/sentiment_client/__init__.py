@@ -6,6 +6,7 @@ AsyncSentimentClient and GrpcSentimentClient are here, too, each with an extra o
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sentiment_client._version import __version__ as __version__
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import (
     BackendFailed,

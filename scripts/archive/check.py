@@ -61,7 +61,7 @@ def main() -> None:
     torch = Classifier(
         folder / "model",
         max_tokens=handler.classifier.max_tokens,
-        threads=handler.service.settings.threads,
+        threads=handler.model.settings.threads,
         engine="torch",
     )
     expected = reference(list(TEXTS))

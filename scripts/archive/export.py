@@ -67,7 +67,7 @@ def add_engines(folder: Path) -> None:
         # Of plain operators, which the runtimes fuse into something faster than their own one.
         attn_implementation="eager",
     )
-    *better, (form, inputs) = forms(model.eval(), Checkpoint.read(folder).pad)
+    *better, (form, inputs) = forms(model.eval(), Checkpoint.read(folder).pad_token_id)
     for better_form, better_inputs in better:
         try:
             return add_form(folder, better_form, better_inputs)
@@ -127,15 +127,15 @@ def measure(folder: Path) -> dict[str, Agreement]:
     checkpoint = Checkpoint.read(folder)
     function = activation_for(checkpoint.problem_type, len(checkpoint.labels))
     threads = os.cpu_count() or 1
-    tokenizer = Tokenizer(folder, min(512, longest_input(folder, checkpoint.positions)))
+    tokenizer = Tokenizer(folder, min(512, longest_input(folder, checkpoint.max_positions)))
     ids = [tokens.ids for tokens in tokenizer(CORPUS.read_text(encoding="utf-8").splitlines())]
-    reference = _logits(engines.load("torch", folder, checkpoint.pad, threads), ids)
+    reference = _logits(engines.load("torch", folder, checkpoint.pad_token_id, threads), ids)
     measured = {}
     for name in ("bf16", "int8", "fp32"):
         if name == "bf16" and not has_bf16():
             continue
         try:
-            logits = _logits(engines.load(name, folder, checkpoint.pad, threads), ids)
+            logits = _logits(engines.load(name, folder, checkpoint.pad_token_id, threads), ids)
         except Exception as error:
             if name == "fp32":
                 raise

@@ -81,7 +81,7 @@ def loads(unpacked: Path) -> bool:
     """Whether a process like a worker can load the unpacked archive and score with it."""
     return (
         subprocess.run(
-            [sys.executable, "-P", ROOT / "scripts" / "check_archive.py"],
+            [sys.executable, "-P", ROOT / "scripts" / "archive" / "check.py"],
             cwd=unpacked,
             env=os.environ | {"PYTHONPATH": str(unpacked), "HF_HUB_OFFLINE": "1"},
             capture_output=True,

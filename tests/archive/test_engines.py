@@ -47,7 +47,7 @@ def load(model: Path, engine: str, gpu: int | None = None) -> Classifier:
 
 
 def logits(classifier: Classifier) -> NDArray[np.float32]:
-    results = classifier.score(classifier.tokenizer(TEXTS), functions=["none"] * len(TEXTS))
+    results = classifier.score(classifier.tokenizer(TEXTS), activations=["none"] * len(TEXTS))
     rows = [list(result.scores.values()) for result in results if isinstance(result, Prediction)]
     assert len(rows) == len(TEXTS)
     return np.array(rows, np.float32)

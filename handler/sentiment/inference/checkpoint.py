@@ -23,14 +23,14 @@ _FROM_BEHIND_PADDING = {
 class Checkpoint:
     """`labels` are in the order of the logits.
 
-    `positions`, the most tokens that its position embeddings have places for, is None where there
-    is no limit.
+    `max_positions`, the most tokens that its position embeddings have places for, is None where
+    there is no limit.
     """
 
     labels: tuple[str, ...]
     problem_type: str | None
-    pad: int
-    positions: int | None
+    pad_token_id: int
+    max_positions: int | None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -49,6 +49,6 @@ class Checkpoint:
             labels=tuple(by_index[index] for index in range(len(by_index))),
             problem_type=config.get("problem_type"),
             # Padding is masked out; a checkpoint without a pad token can be padded with any.
-            pad=pad or 0,
-            positions=min(positions, default=None),
+            pad_token_id=pad or 0,
+            max_positions=min(positions, default=None),
         )

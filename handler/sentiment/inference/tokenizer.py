@@ -38,23 +38,39 @@ def longest_input(model_dir: Path, positions: int | None) -> int:
 
 
 class Tokenizer:
-    """Cuts every text to `max_tokens`."""
+    """Truncates every text to `max_tokens`; `special_tokens` of them are added to each."""
 
     def __init__(self, model_dir: Path, max_tokens: int) -> None:
         """Raises ValueError where they leave no room for a text."""
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
-        special = self._tokenizer.num_special_tokens_to_add(False)
-        if max_tokens <= special:
+        self.special_tokens = self._tokenizer.num_special_tokens_to_add(False)
+        if max_tokens <= self.special_tokens:
             raise ValueError(
-                f"model-config.yaml: handler.max_tokens must be more than {special}, the tokens "
-                "that this model adds to every text."
+                f"model-config.yaml: handler.max_tokens must be more than {self.special_tokens}, "
+                "the tokens that this model adds to every text."
             )
-        side = _settings(model_dir).get("truncation_side", "right")
-        self._tokenizer.enable_truncation(max_tokens, direction=side)
+        self._max_tokens = max_tokens
+        self._side = _settings(model_dir).get("truncation_side", "right")
 
-    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokenise in one call, as far as memory allows it. No text may hold a surrogate."""
+    def __call__(
+        self, texts: Sequence[str], limits: Sequence[int | None] | None = None
+    ) -> list[Tokens]:
+        """Tokenize in one call per limit, as far as memory allows. No text may hold a surrogate.
+
+        `limits` truncates a text to fewer tokens than `max_tokens`; None does not.
+        """
+        most = self._max_tokens
+        lengths = [min(limit or most, most) for limit in limits or [None] * len(texts)]
+        tokens: dict[int, Tokens] = {}
+        for length in set(lengths):
+            self._tokenizer.enable_truncation(length, direction=self._side)
+            indices = [index for index, own in enumerate(lengths) if own == length]
+            encoded = self._encode([texts[index] for index in indices])
+            tokens.update(zip(indices, encoded, strict=True))
+        return [tokens[index] for index in range(len(texts))]
+
+    def _encode(self, texts: Sequence[str]) -> list[Tokens]:
         try:
             return [
                 Tokens(np.array(encoding.ids, np.int32), bool(encoding.overflowing))

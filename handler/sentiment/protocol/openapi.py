@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the service.
+"""The OpenAPI 3.1 document of the model.
 
 Bodies and answers are the very types that the dialects read and write, and errors are the classes
 of `errors`, so that the document says what happens.
@@ -55,12 +55,12 @@ _HEADERS = {
 }
 
 
-def render(service: ServedModel) -> str:
+def render(model: ServedModel) -> str:
     """The document as text, in ASCII."""
-    return json.dumps(document(service), indent=2)
+    return json.dumps(document(model), indent=2)
 
 
-def document(service: ServedModel) -> dict[str, Any]:
+def document(model: ServedModel) -> dict[str, Any]:
     """The document, as `json` writes it."""
     described = [dialect.OPERATION for dialect in _dialects()]
     types = [kind for operation in described for kind in _types(operation)]
@@ -73,22 +73,22 @@ def document(service: ServedModel) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for path in dict.fromkeys(operation.path for operation in described):
         group = [operation for operation in described if operation.path == path]
-        paths[path.format(name=service.name)] = {"post": _post(group, schema_of)}
-    predictions = f"/predictions/{service.name}"
+        paths[path.format(name=model.name)] = {"post": _post(group, schema_of)}
+    predictions = f"/predictions/{model.name}"
     paths[predictions]["get"] = _get("page", "A page to try it on, for browsers", "text/html")
-    paths[f"{predictions}/{service.version}/openapi.json"] = {
+    paths[f"{predictions}/{model.version}/openapi.json"] = {
         "get": _get("openapi", "This document", "application/json")
     }
     written = {
         "openapi": "3.1.0",
         "info": {
-            "title": f"Text classification: {service.name}",
-            "version": service.version,
+            "title": f"Text classification: {model.name}",
+            "version": model.version,
             "description": _DESCRIPTION.format(
-                name=service.name,
-                version=service.version,
-                labels=", ".join(service.labels),
-                settings=service.settings,
+                name=model.name,
+                version=model.version,
+                labels=", ".join(model.labels),
+                settings=model.settings,
             ),
         },
         "servers": [{"url": "/"}],
@@ -102,9 +102,9 @@ def document(service: ServedModel) -> dict[str, Any]:
         },
     }
     limits = {
-        "max_texts_per_request": service.settings.max_texts_per_request,
-        "max_chars_per_text": service.settings.max_chars_per_text,
-        "labels": list(service.labels),
+        "max_texts_per_request": model.settings.max_texts_per_request,
+        "max_chars_per_text": model.settings.max_chars_per_text,
+        "labels": list(model.labels),
     }
     return dict(_filled_in(written, limits))
 
