@@ -23,7 +23,8 @@ _POLL_SECONDS = 0.2
 _LAST_LINES = 40
 # The last line of a Python traceback and the first of a Java one, as they stand in the log.
 _EXCEPTION = re.compile(
-    r"^(?:.* MODEL_LOG - )?(?:\w+\.)*(\w+(?:Error|Exception)): (.+)$", re.MULTILINE
+    r"^(?:.* MODEL_LOG - )?(?:\w+\.)*(\w+(?:Error|Exception)|Invalid configuration): (.+)$",
+    re.MULTILINE,
 )
 
 
