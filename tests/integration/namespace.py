@@ -14,10 +14,12 @@ import dataclasses
 import ipaddress
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +64,13 @@ def run(work: Path, commands: Sequence[Sequence[str]], root: Path) -> Report:
     return Report(**json.loads(done.stdout))
 
 
+def permitted() -> bool:
+    """Whether this user may create namespaces, and has what it takes to set one up."""
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        return False
+    return subprocess.run([*ENTER, "true"], capture_output=True, check=False).returncode == 0
+
+
 def main() -> None:
     """Run the commands of stdin; WORK is the one argument."""
     work, report = Path(sys.argv[1]), Report()
@@ -75,20 +84,21 @@ def main() -> None:
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment |= {"HOME": str(home), "TMPDIR": str(temp)}
     environment |= dict.fromkeys((*PROXIES, *map(str.upper, PROXIES)), proxy)
-    for folder, *command in json.load(sys.stdin):
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        report.output += done.stdout
-        report.status = done.returncode
-        if report.status:
-            break
+    # To a file, since a pipe would not end before the server that a command has started.
+    with tempfile.TemporaryFile("w+", dir=temp) as output:
+        for folder, *command in json.load(sys.stdin):
+            report.status = subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+            if report.status:
+                break
+        output.seek(0)
+        report.output = output.read()
     for layer in (written, home):
         report.files += [
             str(path if layer == home else "/" / path.relative_to(layer))

@@ -4,9 +4,6 @@ It runs as a user would run it, in a namespace that sees every try: see namespac
 """
 
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +11,10 @@ import pytest
 from scripts.paths import ROOT
 from tests.checkpoints import checkpoint
 from tests.conftest import altered
-from tests.integration.namespace import ENTER, Report, run
+from tests.integration.namespace import Report, permitted, run
 
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 ENGINES = ("int8", "fp32", "torch")
-# What a user has in the checkout, apart from what `make` creates.
-SOURCES = ("handler", "scripts", "client", "config.properties", "log4j2.xml", "metrics.yaml")
 PREDICT = """
 import sys
 from sentiment_client import ManagementClient, SentimentClient
@@ -48,37 +43,9 @@ LOUD = {
 }
 
 
-def permitted() -> bool:
-    """Whether this user may create namespaces, and has what it takes to set one up."""
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        return False
-    return subprocess.run([*ENTER, "true"], capture_output=True, check=False).returncode == 0
-
-
 pytestmark = pytest.mark.skipif(
     not permitted(), reason="namespaces need root, unshare and iproute2: run the tests as root"
 )
-
-
-@pytest.fixture
-def work() -> Iterator[Path]:
-    """A folder with a short path, since sockets will be in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-def checkout(work: Path) -> Path:
-    """A copy of this checkout's sources."""
-    folder = work / "checkout"
-    folder.mkdir()
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
-    return folder
 
 
 def test_no_command_and_no_engine_reaches_for_the_network(checkout: Path, work: Path) -> None:
