@@ -8,7 +8,7 @@ from typing import Any
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from scripts.archive.agreement import CORPUS
+from scripts.archive.texts import CORPUS
 
 CHINESE = ("这部电影很好看。", "剧情无聊。", "我不喜欢这个故事的结尾。")
 DNA = ("ACGTTGCA", "GATTACA", "TTGACCGTA", "CCGGAATT")

@@ -3,11 +3,17 @@
 import contextlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.archive import build, export
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.archive import export
+from scripts.archive.checkpoint import save_checkpoint
+from scripts.archive.texts import comparison_texts, save_texts
 from scripts.failure import Failure
 from sentiment.inference import engines
 from sentiment.inference.checkpoint import Checkpoint
@@ -53,14 +59,36 @@ def package(kind: Kind, folder: Path) -> Package:
     try:
         with contextlib.redirect_stdout(log):
             make(kind, folder / "saved")
-            build.save_checkpoint(str(folder / "saved"), model)
+            _, tokenizer = save_checkpoint(str(folder / "saved"), model)
+            save_texts(comparison_texts(tokenizer), model)
             try:
                 export.add_engines(model)
-            except Failure:
-                raise
             except Exception as error:
                 print(f"  not exported: {export.root_cause(error)}")
     except Failure as failure:
         return Package(model, refusal=str(failure), log=log.getvalue())
     record = json.loads((model / engines.AGREEMENT_FILE).read_text(encoding="utf-8"))
     return Package(model, log=log.getvalue(), record=record)
+
+
+def pipeline_logits(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
+    """Logits [texts, labels] of `transformers`' text-classification pipeline, each text alone."""
+    from transformers import pipeline
+
+    classify: Any = pipeline(
+        "text-classification",
+        model=str(folder),
+        dtype="float32",
+        device="cpu",
+        top_k=None,
+        function_to_apply="none",
+        truncation=True,
+        max_length=max_tokens,
+    )
+    labels = Checkpoint.read(folder).labels
+    rows = []
+    for text in texts:
+        (entries,) = classify([text])
+        scores = {entry["label"]: entry["score"] for entry in entries}
+        rows.append([scores[label] for label in labels])
+    return np.array(rows, np.float32)

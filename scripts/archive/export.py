@@ -2,14 +2,16 @@
 
     python -m scripts.archive.export FOLDER
 
-FOLDER holds what `save_pretrained` wrote. Added to it are `model.xml` with `model.bin` for
-OpenVINO, `model.int8.onnx` for ONNX Runtime, and `engines.json` with the engines that passed: they
-agree with the torch engine, and give a text the same answer in any company as alone. The files of
-an engine that fails are deleted; torch always remains.
+
+FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
+`texts.py`). Added to it are `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` for ONNX
+Runtime, and `engines.json` with the engines that passed: they agree with the torch engine, and give
+a text the same answer in any company as alone. The files of an engine that fails are deleted; torch
+always remains.
 
 `build.py` runs this in a process of its own, since an exporter may do anything to an architecture
-that it was not made for, up to ending its process. The exit code is REFUSED if the checkpoint
-cannot be served at all, and 1 if only torch can serve it; then the last line is the reason.
+that it was not made for, up to ending its process. The exit code is then not 0, and the last line
+is the reason.
 """
 
 import io
@@ -28,12 +30,12 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from scripts.archive.agreement import CORPUS, Agreement
+from scripts.archive.agreement import Agreement
 from scripts.archive.independence import alone, company
 from scripts.archive.packing import Inputs, Variant, variants
 from scripts.archive.quantization import fits_half, quantize
 from scripts.archive.reference import Reference
-from scripts.failure import Failure
+from scripts.archive.texts import saved_texts
 from sentiment.inference import engines
 from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
@@ -43,7 +45,6 @@ from sentiment.inference.engines.tolerance import TOLERANCES, difference
 from sentiment.inference.microbatches import microbatches
 
 FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
-REFUSED = 3
 # An opset that both runtimes read.
 OPSET = 23
 # Characters of an exporter's own message that are shown.
@@ -58,9 +59,6 @@ def main() -> None:
     """Export; on failure exit with the root cause."""
     try:
         add_engines(Path(sys.argv[1]))
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(REFUSED)
     except Exception as error:
         sys.exit(root_cause(error))
 
@@ -74,7 +72,7 @@ def root_cause(error: BaseException) -> str:
 
 
 def add_engines(folder: Path) -> None:
-    """Measure torch, then export and quantize; raises Failure, and whatever the exporter raises."""
+    """Measure torch, then export and quantize; raises whatever the exporter does."""
     from transformers import AutoModelForSequenceClassification
 
     reference = Reference(folder, threads())
@@ -149,8 +147,7 @@ def measure(folder: Path, reference: Reference) -> dict[str, Record]:
     """Write and return the record of the engines that pass; raises ValueError if fp32 does not."""
     checkpoint = Checkpoint.read(folder)
     activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
-    texts = CORPUS.read_text(encoding="utf-8").splitlines()
-    ids = [tokens.ids for tokens in reference.tokenizer(texts)]
+    ids = [tokens.ids for tokens in reference.tokenizer(saved_texts(folder))]
     expected = batched(reference.engine, ids)
     record: dict[str, Record] = {}
     # fp32 first: what it fails for is in the exported graph, which the others share.

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from scripts.archive.independence import alone, pick
 from scripts.archive.probes import special_tokens
-from scripts.archive.reference import pipeline_logits
 from sentiment.inference.engines.tolerance import TOLERANCES, difference
 from sentiment.inference.microbatches import microbatches
 from tests.zoo import ZOO, Kind
-from tests.zoo_packaging import Package, package
+from tests.zoo_packaging import Package, package, pipeline_logits
 
 WORDS = (
     "good",

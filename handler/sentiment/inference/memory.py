@@ -1,12 +1,12 @@
 """Give freed memory back to the operating system.
 
-Varying batch shapes fragment glibc's heap: 570 MB resident with 480 MB in use. Trimming takes 1 to
-5 ms.
+Batches of varying shapes fragment glibc's heap: 570 MB resident where 480 MB are in use. Trimming
+takes 1 to 5 ms.
 """
 
 import ctypes
 
-# Only glibc has this function; the allocators of other C libraries do without.
+# Other C libraries have no such function.
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 

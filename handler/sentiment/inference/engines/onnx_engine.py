@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.inference.engines import telemetry
 from sentiment.inference.engines.cpu import has_vnni
 from sentiment.inference.engines.engine import Layout, Rows, arrays
 
@@ -20,6 +21,7 @@ class OnnxEngine:
     best_microbatch_tokens = 1024
 
     def __init__(self, path: Path, pad_token_id: int, threads: int) -> None:
+        telemetry.disable()
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.inference.engines import telemetry
 from sentiment.inference.engines.engine import Layout, Rows, arrays
 
 # Number of shapes whose compiled kernels are kept, at about 0.1 MB per shape.
@@ -22,6 +23,7 @@ class OpenvinoEngine:
     best_microbatch_tokens = 2048
 
     def __init__(self, path: Path, precision: str, pad_token_id: int, threads: int) -> None:
+        telemetry.disable()
         import openvino
 
         model = openvino.Core().compile_model(

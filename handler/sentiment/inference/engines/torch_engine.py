@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sentiment.inference.engines import telemetry
 from sentiment.inference.engines.engine import Layout, Rows, arrays
 
 
@@ -19,6 +20,7 @@ class TorchEngine:
     def __init__(
         self, model_dir: Path, layout: Layout, threads: int, gpu: int | None = None
     ) -> None:
+        telemetry.disable()
         from transformers import AutoModelForSequenceClassification
         from transformers.utils.logging import disable_progress_bar
 
