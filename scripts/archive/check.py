@@ -60,7 +60,7 @@ def main() -> None:
     torch = Classifier(
         folder / "model",
         max_tokens=classifier.max_tokens,
-        threads=handler.service.settings.threads,
+        threads=handler.model.settings.threads,
         engine="torch",
     )
     scored = [text for text in scored if len(classifier.tokenizer([text])[0].ids)]

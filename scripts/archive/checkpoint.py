@@ -8,6 +8,7 @@ from scripts.archive.labels import label_names
 from scripts.archive.task import check_task
 from scripts.archive.vocabulary import check_vocabulary, file_of, load_tokenizer, read_json
 from scripts.failure import Failure
+from scripts.silence import allow_hub
 
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 # Entries of a config that would have code of the checkpoint's own loaded.
@@ -20,10 +21,12 @@ def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
     Returns its labels, in the order of the logits, and its tokenizer. Raises Failure with one
     sentence for what cannot be served.
     """
+    if not Path(model).is_dir():
+        if Path(model).exists() or model.startswith(("/", ".", "~")):
+            raise Failure(f"{model} is not a directory: name one that save_pretrained wrote.")
+        allow_hub()  # a name on the hub is the one thing that is ever fetched
     from transformers import logging
 
-    if not Path(model).is_dir() and (Path(model).exists() or model.startswith(("/", ".", "~"))):
-        raise Failure(f"{model} is not a directory: name one that save_pretrained wrote.")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:

@@ -39,28 +39,47 @@ def longest_input(model_dir: Path, positions: int | None) -> int:
 
 
 class Tokenizer:
-    """Tokenizes with a checkpoint's own tokenizer; truncates each text to `max_tokens`."""
+    """Tokenizes with a checkpoint's own tokenizer; truncates each text to `max_tokens`.
+
+    `special_tokens` is the number of tokens that it adds to every text.
+    """
 
     def __init__(self, model_dir: Path, max_tokens: int) -> None:
         """Load from `model_dir`; raises ValueError if `max_tokens` has no room for a text."""
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
-        special = self._tokenizer.num_special_tokens_to_add(False)
-        if max_tokens <= special:
+        self.special_tokens = self._tokenizer.num_special_tokens_to_add(False)
+        if max_tokens <= self.special_tokens:
             raise ValueError(
-                f"model-config.yaml: handler.max_tokens must be more than {special}, the number of "
-                "tokens that this model adds to every text, and so must model_max_length of its "
-                "tokenizer_config.json."
+                f"model-config.yaml: handler.max_tokens must be more than {self.special_tokens}, "
+                "the number of tokens that this model adds to every text, and so must "
+                "model_max_length of its tokenizer_config.json."
             )
+        self._max_tokens = max_tokens
         settings = _settings(model_dir)
         saved = self._tokenizer.truncation or {}
-        side = settings.get("truncation_side") or saved.get("direction", "right")
-        self._tokenizer.enable_truncation(max_tokens, direction=side)
+        self._side = settings.get("truncation_side") or saved.get("direction", "right")
         # Whether a special token that a user types is split like any other text.
         self._tokenizer.encode_special_tokens = bool(settings.get("split_special_tokens"))
 
-    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokenize `texts`, in order. None may hold a surrogate; raises RuntimeError on a panic."""
+    def __call__(
+        self, texts: Sequence[str], limits: Sequence[int | None] | None = None
+    ) -> list[Tokens]:
+        """Tokenize `texts`, in order. None may hold a surrogate; raises RuntimeError on a panic.
+
+        A text with a limit is truncated to that number of tokens if it is below `max_tokens`.
+        """
+        most = self._max_tokens
+        lengths = [min(limit or most, most) for limit in limits or [None] * len(texts)]
+        tokens: dict[int, Tokens] = {}
+        for length in set(lengths):
+            self._tokenizer.enable_truncation(length, direction=self._side)
+            indices = [index for index, own in enumerate(lengths) if own == length]
+            encoded = self._encode([texts[index] for index in indices])
+            tokens.update(zip(indices, encoded, strict=True))
+        return [tokens[index] for index in range(len(texts))]
+
+    def _encode(self, texts: Sequence[str]) -> list[Tokens]:
         try:
             return [
                 Tokens(np.array(encoding.ids, np.int32), bool(encoding.overflowing))
