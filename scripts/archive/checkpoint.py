@@ -53,8 +53,7 @@ def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
 
 
 def _load_model(model: str) -> tuple[Any, list[str]]:
-    from transformers import AutoModelForSequenceClassification
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as ARCHITECTURES,
     )
@@ -66,7 +65,7 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
             "the result."
         )
     if config is not None:
-        check_task(model, config, set(ARCHITECTURES.values()), set(CONFIG_MAPPING_NAMES))
+        check_task(model, config, set(ARCHITECTURES.values()), set(CONFIG_MAPPING))
         names = label_names(config)
     loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
         model,
