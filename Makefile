@@ -7,7 +7,7 @@ ARCHIVE := model_store/sentiment.mar
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test check format docs bench tune .target train evaluate clean
+.PHONY: help serve stop archive test check format docs bench tune .target train evaluate constraints clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -20,7 +20,7 @@ stop:  ## Stop the server
 	else echo "The server was not running."; fi
 
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
-	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)"
+	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)")
 
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
 	@$(VENV)/python -m pytest
@@ -61,10 +61,16 @@ evaluate: .venv/.serve .venv/.train  ## Measure a model: make evaluate DATA=fold
 	@PYTHONPATH=handler $(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)" \
 	$(if $(ENGINE),--engine "$(ENGINE)")
 
+# Keeps the versions that the file has, unless pyproject.toml rules them out.
+constraints: .venv/.constraints  ## Pin all dependencies, after a change of pyproject.toml
+	@$(VENV)/uv pip compile --quiet --no-cache --python-version 3.11 --no-annotate \
+	--all-extras $(addprefix --group ,serve java test check train bench tune) \
+	--custom-compile-command "make constraints" -o constraints.txt pyproject.toml
+
 clean: stop  ## Remove everything that was built or installed
 	rm -rf .venv .run model_store
 
-.venv/.%: pyproject.toml constraints.txt scripts/install.py
+.venv/.%: pyproject.toml constraints.txt scripts/install.py client/sentiment_client/_version.py
 	@$(PYTHON) scripts/install.py $*
 	@touch $@
 

@@ -1,8 +1,8 @@
-"""Create `.venv` and install one of the project's extras into it, pinned.
+"""Create `.venv` and install the client and one dependency group of pyproject.toml into it, pinned.
 
     python3 scripts/install.py serve
 
-Runs on whatever Python there is, with nothing installed, to be able to say what is missing.
+Needs nothing installed and starts on any Python 3, so that it can say what is missing.
 """
 
 import os
@@ -14,16 +14,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
-# What a CPU build of PyTorch and the rest unpack to; a CUDA build takes several times that.
+# Disk space by group, with a CPU build of PyTorch; a CUDA build takes several times as much.
 FREE_BYTES = {"serve": 2_500_000_000, "train": 500_000_000, "bench": 1_000_000_000}
+# Dependency groups need 25.1, and Python 3.11 and 3.12 come with an older one.
+PIP = "pip==26.3"
 
 
 def main() -> None:
-    """Install the extra named on the command line; exit with a sentence where that fails."""
-    extra = sys.argv[1]
+    """Install the group named on the command line; exit with a sentence where that fails."""
+    if len(sys.argv) != 2:
+        sys.exit("Name one dependency group, as in 'python3 scripts/install.py serve'.")
+    group = sys.argv[1]
     use_supported_python()
     python = VENV / "bin" / "python"
-    needed = FREE_BYTES.get(extra, 200_000_000)
+    needed = FREE_BYTES.get(group, 200_000_000)
     free = shutil.disk_usage(ROOT).free
     if free < needed:
         sys.exit(
@@ -35,24 +39,28 @@ def main() -> None:
         if subprocess.run([sys.executable, "-m", "venv", str(VENV)]).returncode:
             shutil.rmtree(VENV, ignore_errors=True)
             sys.exit("Python cannot create .venv: on Debian or Ubuntu, install python3-venv.")
-    print(f"Installing what '{extra}' needs (the first time takes minutes)", flush=True)
-    if not pip_install(extra):
+    print(f"Installing what '{group}' needs (minutes, the first time)", flush=True)
+    if not pip_install(group):
         left = shutil.disk_usage(ROOT).free / 1e9
         sys.exit(
-            "pip could not install the dependencies: its own words are above "
+            "pip could not install the dependencies; its messages are above "
             f"({left:.1f} GB are free at {ROOT})."
         )
 
 
-def pip_install(extra: str) -> bool:
-    """Install one extra into `.venv`; False when pip could not, and said why."""
+def pip_install(group: str) -> bool:
+    """Install the client and a dependency group into `.venv`; False where pip failed."""
+    return _pip(PIP) and _pip("-e", ".", "--group", group)
+
+
+def _pip(*arguments: str) -> bool:
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq"]
-    options = ["--disable-pip-version-check", "-c", "constraints.txt", "-e", f".[{extra}]"]
-    return subprocess.run([*pip, *options], cwd=ROOT).returncode == 0
+    options = ["--disable-pip-version-check", "-c", "constraints.txt"]
+    return subprocess.run([*pip, *options, *arguments], cwd=ROOT).returncode == 0
 
 
 def use_supported_python() -> None:
-    """Run this file again by a Python that is supported, if this one is not."""
+    """Run this file again with a supported Python, if this one is not."""
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return
     for minor in range(OLDEST[1], NEWEST[1] + 1):

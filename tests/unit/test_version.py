@@ -1,0 +1,40 @@
+"""One version number: the installed package, the client and the changelog agree."""
+
+import importlib.metadata
+import re
+import tomllib
+
+import sentiment
+from scripts.paths import ROOT
+from sentiment_client._version import __version__
+
+
+def test_the_installed_package_has_the_clients_version() -> None:
+    assert importlib.metadata.version("torchserve-sentiment") == __version__
+
+
+def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert headings[0] == __version__
+    assert headings == sorted(headings, key=lambda v: [*map(int, v.split("."))], reverse=True)
+
+
+def test_the_published_package_asks_for_the_clients_dependencies_alone() -> None:
+    """What developers need is in dependency groups, which no metadata shows."""
+    metadata = importlib.metadata.metadata("torchserve-sentiment")
+    assert metadata.get_all("Provides-Extra") == ["async", "grpc"]
+    assert metadata["License-Expression"] == "Apache-2.0"
+    names = {re.split(r"[<>=;]", item)[0] for item in metadata.get_all("Requires-Dist") or []}
+    assert names == {"requests", "httpx", "grpcio", "protobuf"}
+
+
+def test_dependencies_of_developers_are_pinned_exactly() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    for group, requirements in project["dependency-groups"].items():
+        for item in requirements:
+            assert isinstance(item, dict) or "==" in item, (group, item)
+
+
+def test_the_openapi_document_has_the_clients_version() -> None:
+    assert sentiment.__version__ == __version__
