@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sentiment.inference.classifier import Classifier
-from sentiment.inference.engines.engine import NAMES
+from sentiment.inference.engines.engine import ENGINE_NAMES
 from sentiment.inference.prediction import Prediction
 from training.data import EvaluationSet, evaluation_sets
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="see training/data.py")
     parser.add_argument("--model", type=Path, default=Path("model"))
-    parser.add_argument("--engine", choices=NAMES, default="torch")
+    parser.add_argument("--engine", choices=ENGINE_NAMES, default="torch")
     parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512])
     args = parser.parse_args()
     try:

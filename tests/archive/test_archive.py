@@ -15,13 +15,16 @@ from scripts.archive.build import build, check
 from scripts.archive.texts import CORPUS
 from scripts.failure import Failure
 from scripts.paths import ROOT
-from sentiment.inference.engines import FILES, MEASURED
+from sentiment.inference.engines import AGREEMENT_FILE
+from sentiment.inference.engines import MODEL_FILES as ENGINE_MODEL_FILES
 from tests.checkpoints import checkpoint
 
 MODEL = ROOT / "model"
 MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
 MODEL_FILES |= {"model/tokenizer_config.json"}
-ENGINE_FILES = {f"model/{name}" for name in (MEASURED, "model.bin", *FILES.values())}
+ENGINE_FILES = {
+    f"model/{name}" for name in (AGREEMENT_FILE, "model.bin", *ENGINE_MODEL_FILES.values())
+}
 
 
 @pytest.fixture
