@@ -1,10 +1,15 @@
 """Starting and stopping: the second time, and when something is in the way."""
 
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -13,7 +18,9 @@ import requests
 
 from scripts.failure import Failure
 from scripts.launcher import serve
+from scripts.launcher.ports import free_ports
 from scripts.launcher.server import Server, isolated_server
+from scripts.paths import ROOT
 from sentiment_client import NotAllowed, SentimentClient, Unauthorized
 from tests.conftest import altered, running
 
@@ -106,10 +113,179 @@ def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_pat
     store = tmp_path / "store"
     altered(archive, store / "sentiment.mar", "model/config.json", lambda content: b"")
     server = isolated_server(store, tmp_path)
-    with pytest.raises(Failure, match="The worker died") as caught:
+    with pytest.raises(Failure, match=r"The worker died .*: JSONDecodeError: ") as caught:
         server.start()
-    assert "Traceback" in caught.value.log or "Error" in caught.value.log
+    assert "Traceback" in caught.value.log
     assert processes_in(tmp_path) == []
+
+
+# What is wrong with an archive: a member, its new content, and what is said about it.
+BROKEN: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "an import": (
+        "sentiment_handler.py",
+        lambda content: b"import not_there\n" + content,
+        "died .*: ModuleNotFoundError: No module named 'not_there'",
+    ),
+    "an exit": ("sentiment_handler.py", lambda content: b"import os; os._exit(3)", "died"),
+    "a setting": (
+        "model-config.yaml",
+        lambda content: content.replace(b"engine: auto", b"engine: fast"),
+        "died .*: ValueError: model-config.yaml: handler.engine must be one of",
+    ),
+    "YAML": ("model-config.yaml", lambda content: b"a: [", "InvalidModelException: .*yaml"),
+    "a name": (
+        "MAR-INF/MANIFEST.json",
+        lambda content: content.replace(b'"sentiment"', b'"other"'),
+        "holds a model named 'other', not 'sentiment': .*make archive",
+    ),
+    "no manifest": ("MAR-INF/MANIFEST.json", lambda content: b"", "is damaged: .*make archive"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_why_an_archive_cannot_be_served_is_said_at_once(
+    archive: Path, tmp_path: Path, kind: str
+) -> None:
+    member, change, message = BROKEN[kind]
+    # All of these fail before the model is loaded, so that none needs to be unpacked.
+    altered(archive, tmp_path / "store" / "sentiment.mar", member, change, without="model/")
+    server = isolated_server(tmp_path / "store", tmp_path)
+    with pytest.raises(Failure, match=message):
+        start_before_torchserve_gives_up(server)
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (0.3, "is damaged: .*make archive"),
+        (0, "is damaged"),
+        (None, "could not load .*ZipException"),
+    ],
+    ids=["cut short", "empty", "overwritten"],
+)
+def test_an_archive_that_was_damaged_is_said_to_be(
+    archive: Path, tmp_path: Path, part: float | None, message: str
+) -> None:
+    content = bytearray(archive.read_bytes())
+    if part is None:
+        content[len(content) // 3 : len(content) // 3 + 100_000] = bytes(100_000)
+    else:
+        content = content[: int(len(content) * part)]
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "sentiment.mar").write_bytes(content)
+    with pytest.raises(Failure, match=message):
+        start_before_torchserve_gives_up(isolated_server(store, tmp_path))
+    assert processes_in(tmp_path) == []
+
+
+def start_before_torchserve_gives_up(server: Server) -> None:
+    """Fails the test where the launcher waits for a time-out of its own or of TorchServe's."""
+    began = time.monotonic()
+    try:
+        server.start()
+    finally:
+        assert time.monotonic() - began < 100
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("load_models", "other.mar", "could not load the archive: ModelNotFoundException"),
+        ("models", "{", "JsonSyntaxException"),
+        ("inference_address", "http://[::]:8080", "Invalid configuration: Invalid binding address"),
+        ("metrics_config", "/not/there.yaml", "/not/there.yaml"),
+    ],
+)
+def test_why_a_configuration_cannot_be_served_is_said_at_once(
+    archive: Path, tmp_path: Path, setting: str, value: str, message: str
+) -> None:
+    with pytest.raises(Failure, match=message):
+        start_before_torchserve_gives_up(
+            isolated_server(archive.parent, tmp_path, **{setting: value})
+        )
+    assert processes_in(tmp_path) == []
+
+
+def test_a_temporary_folder_whose_path_is_too_long_for_a_socket_is_named(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with pytest.raises(Failure, match=r"bytes too long .*set TMPDIR"):
+        isolated_server(archive.parent, tmp_path).start()
+    assert list(folder.iterdir()) == []
+
+
+def test_an_odd_environment_and_odd_paths_change_nothing(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at once, since each takes a start: they do not hide one another."""
+    folder = tmp_path / "süß 日本 #1 %20"
+    folder.mkdir()
+    (folder / "sentiment.mar").hardlink_to(archive)
+    shutil.copy(ROOT / "log4j2.xml", folder)
+    for module in ("sentiment", "torchserve_patches", "sentiment_handler", "msgspec"):
+        (folder / f"{module}.py").write_text("raise SystemExit('hijacked')")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setenv("TS_CONFIG_FILE", "/not/there.properties")
+    monkeypatch.setenv("LC_ALL", "C")
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    inference, management = free_ports(2)
+    server = isolated_server(
+        folder,
+        folder,
+        inference_address=f"http://0.0.0.0:{inference}",
+        management_address=f"http://{socket.gethostname()}:{management}",
+    )
+    server.log_config = folder / "log4j2.xml"
+    try:
+        assert server.start().label == "POSITIVE"
+        broken_form = requests.post(
+            f"{server.properties.inference}/predictions/sentiment",
+            data="text=tell-nobody%zz",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            timeout=30,
+        )
+        assert broken_form.status_code == 500
+    finally:
+        server.stop()
+    log = server.log.read_text(encoding="utf-8")
+    assert "Model server started" in log
+    assert "tell-nobody" not in log
+
+
+def test_a_process_that_exits_by_itself_does_not_keep_the_rest_from_being_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = isolated_server(tmp_path, tmp_path)
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    server.key_file.touch()
+    (tmp_path / "server.json").write_text(json.dumps({"temp": str(temp)}))
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)", f"-Djava.io.tmpdir={temp}"]
+    worker = [*sleep[:-1], f"{temp}/.ts.sock.9000"]
+    started = [subprocess.Popen(command) for command in (sleep, worker)]
+
+    def too_late(process: psutil.Process) -> None:
+        os.kill(process.pid, signal.SIGKILL)
+        raise psutil.NoSuchProcess(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "terminate", too_late)
+    monkeypatch.setattr(psutil.Process, "kill", too_late)
+    while server.java() is None:  # between fork and exec
+        time.sleep(0.05)
+    assert server.stop()
+    assert [process.wait() for process in started] == [-signal.SIGKILL] * 2
+    assert not temp.exists()
+    assert not server.key_file.exists()
+    assert not server.stop()
 
 
 def test_tokens_are_asked_for_and_sent(archive: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """docs/torchserve.md, run as it stands: a plain `torchserve`, without our launcher.
 
-In a namespace of its own, where the ports that ship are free, and where it is seen that the worker is
-silent although nothing but the archive keeps it so.
+In a namespace of its own, where the default ports are free, and every try to reach the network is
+seen: nothing but the archive's own code keeps this worker silent.
 """
 
 import os

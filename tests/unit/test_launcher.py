@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from scripts.failure import Failure
+from scripts.launcher.addresses import bypass_proxies
 from scripts.launcher.java import java_home, major_version
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
@@ -87,3 +89,46 @@ def test_an_unsupported_python_is_told_so(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("Python 3.11 to 3.13 is needed, and this is 3.9")
+
+
+def test_a_host_that_listens_everywhere_is_reached_by_loopback(tmp_path: Path) -> None:
+    path = tmp_path / "config.properties"
+    path.write_text("inference_address=http://0.0.0.0:8000\nmanagement_address=https://[::]\n")
+    properties = Properties.read(path)
+    assert properties.inference == "http://127.0.0.1:8000"
+    assert properties.management == "https://[::1]"
+    assert properties.metrics == "http://127.0.0.1:8082"
+
+
+@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
+def test_a_proxy_is_never_used_for_a_server_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv(variable, "example.org")
+    bypass_proxies(["10.0.0.7", "box"])
+    for host in ("10.0.0.7", "box", "example.org"):
+        assert should_bypass_proxies(f"http://{host}:8080/ping", None)
+    assert not should_bypass_proxies("http://example.com", None)
+
+
+@pytest.mark.parametrize("words", [[], ["status"], ["start", "now"], ["--start"]])
+def test_a_command_that_does_not_exist_is_refused_with_the_usage(words: list[str]) -> None:
+    done = run_serve(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: python -m scripts.launcher.serve ")
+    assert done.stdout == ""
+
+
+def test_help_describes_both_commands() -> None:
+    done = run_serve("--help")
+    assert done.returncode == 0
+    assert "start" in done.stdout
+    assert "stop" in done.stdout
+
+
+def run_serve(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "scripts.launcher.serve", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
