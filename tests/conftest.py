@@ -3,6 +3,7 @@
 import contextlib
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -66,3 +67,12 @@ def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line that says what was skipped, and what to do for it to run."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    if reasons:
+        skipped = "; ".join(f"{count} ({reason})" for reason, count in reasons.items())
+        terminalreporter.write_line(f"Skipped tests: {skipped}")

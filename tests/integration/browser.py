@@ -1,16 +1,38 @@
 """A real browser for the tests of the page, which sees to it that the page behaves."""
 
 import contextlib
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Route
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    Route,
+    sync_playwright,
 )
+
+NEEDS_CHROMIUM = "needs Chromium: apt-get install chromium, or playwright install chromium"
+
+
+def installed_chromium() -> str | None:
+    """The browser of the system, else the one that Playwright has downloaded, else None."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+CHROMIUM = installed_chromium()
+NO_NAMES = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 # Ignored by git; what is left here after a run shows what the tests saw.
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
 
@@ -49,13 +71,19 @@ _CONTRASTS = """() => {
 
 @contextlib.contextmanager
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """The browser that the machine has, without a window."""
-    # A container's root has no sandbox to give, and the tests open no page but ours.
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-    try:
-        yield browser
-    finally:
-        browser.close()
+    """The browser of `installed_chromium`, without a window, and silent as all that we start."""
+    with tempfile.TemporaryDirectory() as home:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            # A container's root has no sandbox to give, and the tests open no page but ours. What a
+            # browser looks for by itself, such as updates, has a name, which is not resolved.
+            args=["--no-sandbox", "--no-proxy-server", NO_NAMES],
+            env={**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home},
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ def test_the_curl_line_that_is_shown_works(
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     (command,) = [line for line in lines if line.startswith("curl ")]
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        pytest.skip("needs curl: apt-get install curl")
     run = ["sh", "-c", f"{command} --silent"]
     said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     assert said == lines[lines.index(command) + 1]
