@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page, which sees to it that the page behaves."""
+"""A real browser for the tests of the page; it fails a test in which the page misbehaves."""
 
 import contextlib
 import os
@@ -36,7 +36,7 @@ NO_NAMES = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE lo
 # Ignored by git; what is left here after a run shows what the tests saw.
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
 
-# The lowest contrast of any text that shows, with what it is; and that of a bar on its track.
+# The contrast of every visible text with its background, and of every bar with its track.
 _CONTRASTS = """() => {
   const parse = (color) => color.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -90,9 +90,9 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 def visit(
     browser: Browser, url: str, *, token: str = "", scheme: str = "light", width: int = 1200
 ) -> Iterator[Page]:
-    """The page, opened anew in a context of its own; fails if it complained or called others.
+    """The page in a new context; fails if it logged a warning or sent a request elsewhere.
 
-    `token` goes with the navigation alone: what the page itself sends is its own affair.
+    `token` is sent with the navigation only, not with what the page itself sends.
     """
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def visit(
     hosts: set[str] = set()
 
     def complain(message: ConsoleMessage) -> None:
-        # The browser itself notes every refusal; those of what the page asks are no fault of it.
+        # The browser logs every error status; that of a prediction is not a fault of the page.
         refused = message.text.startswith("Failed to load resource")
         if message.type in ("error", "warning") and not (
             refused and "/predictions/" in message.location["url"]
@@ -138,12 +138,12 @@ def visit(
 
 
 def contrasts(page: Page) -> tuple[list[tuple[float, str]], list[float]]:
-    """The contrast of each text that shows with its ground, and of each bar with its track."""
+    """The contrast of each visible text with its background, and of each bar with its track."""
     found = page.evaluate(_CONTRASTS)
     return [(ratio, text) for ratio, text in found["texts"]], found["bars"]
 
 
 def screenshot(page: Page, name: str, *, full: bool = False) -> None:
-    """Save what the page looks like."""
+    """Save a picture of the page."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)

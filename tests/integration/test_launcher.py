@@ -1,4 +1,4 @@
-"""Starting and stopping: the second time, and when something is in the way."""
+"""Starting and stopping the server, also twice, and when something prevents it."""
 
 import json
 import os
@@ -27,34 +27,34 @@ from tests.conftest import altered, running
 
 def processes_in(folder: Path) -> list[psutil.Process]:
     """Every process that works in a folder, as TorchServe's Java does in its home."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if Path(process.cwd()) == folder:
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes
 
 
 def temporary_folder(server: Server) -> Path:
-    """What the server has for its sockets and its extracted archive."""
+    """The folder of the server's sockets and its extracted archive."""
     return Path(json.loads((server.run / "server.json").read_text())["temp"])
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run; one that has ended may wait a while to be reaped."""
+    """Those that still run; one that has exited may be a zombie for a while."""
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_starting_again_says_that_it_is_up(
+def test_starting_twice_says_that_it_is_up(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     java = server.java()
     serve.start(server)
-    said = capsys.readouterr().out
-    assert f"The server is already up at {server.properties.inference}" in said
-    assert '{"sentiment": "POSITIVE", ' in said
+    output = capsys.readouterr().out
+    assert f"The server is already up at {server.properties.inference}" in output
+    assert '{"sentiment": "POSITIVE", ' in output
     assert server.java() == java
 
 
@@ -67,8 +67,8 @@ def test_the_curl_line_that_is_shown_works(
     if shutil.which("curl") is None:
         pytest.skip("needs curl: apt-get install curl")
     run = ["sh", "-c", f"{command} --silent"]
-    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    assert said == lines[lines.index(command) + 1]
+    output = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert output == lines[lines.index(command) + 1]
 
 
 @pytest.mark.parametrize("setting", ["inference_address", "metrics_address", "grpc_inference_port"])
@@ -88,7 +88,7 @@ def test_a_missing_archive_is_named(archive: Path, tmp_path: Path) -> None:
         server.start()
 
 
-def test_a_full_disk_is_told(
+def test_a_full_disk_is_reported(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
@@ -109,7 +109,9 @@ def test_a_configuration_that_torchserve_refuses_is_shown(
     assert list(tmp_path.glob("sentiment-*")) == []
 
 
-def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_path: Path) -> None:
+def test_a_worker_that_dies_on_start_is_reported_with_the_log(
+    archive: Path, tmp_path: Path
+) -> None:
     store = tmp_path / "store"
     altered(archive, store / "sentiment.mar", "model/config.json", lambda content: b"")
     server = isolated_server(store, tmp_path)
@@ -288,7 +290,7 @@ def test_a_process_that_exits_by_itself_does_not_keep_the_rest_from_being_remove
     assert not server.stop()
 
 
-def test_tokens_are_asked_for_and_sent(archive: Path, tmp_path: Path) -> None:
+def test_tokens_are_required_and_sent(archive: Path, tmp_path: Path) -> None:
     with running(archive, tmp_path, disable_token_authorization="false") as server:
         assert server.key_file.stat().st_mode & 0o077 == 0
         with SentimentClient(server.properties.inference) as stranger:
@@ -327,9 +329,7 @@ def rotate_token(server: Server) -> None:
     assert json.loads(server.key_file.read_text())["inference"] != keys["inference"]
 
 
-def test_a_server_whose_record_was_lost_half_way_is_still_ended(
-    archive: Path, tmp_path: Path
-) -> None:
+def test_workers_of_a_java_that_was_killed_are_stopped(archive: Path, tmp_path: Path) -> None:
     with running(archive, tmp_path) as server:
         # Another launcher of the same folder, as after an interrupted one.
         other = Server(server.properties, server.model_store, server.log_config, tmp_path, tmp_path)

@@ -1,4 +1,4 @@
-"""What the launcher reads and finds before it starts anything."""
+"""What the launcher reads and checks before it starts anything."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("said", "major"),
+    ("output", "major"),
     [
         ('openjdk version "17.0.15" 2025-04-15', 17),
         ('java version "1.8.0_402"', 8),
@@ -52,16 +52,16 @@ def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> N
         ("Error: could not find java", 0),
     ],
 )
-def test_the_version_of_a_java(tmp_path: Path, said: str, major: int) -> None:
+def test_the_version_of_a_java(tmp_path: Path, output: str, major: int) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
-    java.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+    java.write_text(f"#!/bin/sh\necho '{output}' >&2\n")
     java.chmod(0o755)
     assert major_version(tmp_path) == major
     assert major_version(tmp_path / "nowhere") == 0
 
 
-def test_an_old_java_home_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_java_home_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text("#!/bin/sh\necho 'java version \"1.8.0_402\"' >&2\n")
@@ -72,12 +72,12 @@ def test_an_old_java_home_is_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_help_names_every_target() -> None:
-    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("serve", "stop", "test", "check", "archive", "tune", "train"):
-        assert f"make {target} " in said
+        assert f"make {target} " in output
 
 
-def test_an_unsupported_python_is_told_so(tmp_path: Path) -> None:
+def test_an_unsupported_python_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "old.py"
     script.write_text(
         "import sys, runpy, os\n"

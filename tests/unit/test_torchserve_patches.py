@@ -1,4 +1,4 @@
-"""What the handler changes about the worker that it runs in: TorchServe's own code, here."""
+"""The monkeypatches, applied to TorchServe's own code in this process."""
 
 import logging
 import socket
@@ -15,7 +15,7 @@ from torchserve_patches import buffer_socket_reads, drop_batch_log_lines
 
 @pytest.fixture(autouse=True)
 def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Afterwards; before, there may have been another handler in this process."""
+    """Undo the patches after each test; a handler of an earlier test may have applied them."""
     monkeypatch.setattr(
         otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer
     )
@@ -24,7 +24,7 @@ def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting(socket.socket):
-    """Counts how often the system is asked."""
+    """Counts the system calls that read from it."""
 
     calls = 0
 
@@ -52,7 +52,7 @@ def batch(bodies: list[bytes]) -> bytes:
     return b"I" + b"".join(requests) + end
 
 
-def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
+def test_batches_are_read_in_order_through_a_buffer() -> None:
     ours, theirs = socket.socketpair()
     with Counting(fileno=ours.detach()) as connection, theirs:
         buffer_socket_reads()
@@ -66,7 +66,14 @@ def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
         assert connection.calls < 10
 
 
-def test_a_worker_whose_front_end_has_gone_ends() -> None:
+def test_patching_twice_does_not_buffer_twice() -> None:
+    buffer_socket_reads()
+    patched = otf_message_handler._retrieve_buffer
+    buffer_socket_reads()
+    assert otf_message_handler._retrieve_buffer is patched
+
+
+def test_a_worker_exits_when_the_front_end_has_closed_the_connection() -> None:
     ours, theirs = socket.socketpair()
     buffer_socket_reads()
     with ours:
@@ -75,7 +82,7 @@ def test_a_worker_whose_front_end_has_gone_ends() -> None:
             otf_message_handler.retrieve_msg(ours)
 
 
-def test_a_worker_whose_front_end_goes_in_a_message_ends() -> None:
+def test_a_worker_exits_when_the_connection_closes_in_the_middle_of_a_message() -> None:
     ours, theirs = socket.socketpair()
     buffer_socket_reads()
     with ours:
@@ -87,7 +94,7 @@ def test_a_worker_whose_front_end_goes_in_a_message_ends() -> None:
 
 # TorchServe does not close metrics.yaml.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_lines_of_each_batch_are_dropped_and_counters_are_not(
+def test_the_two_lines_per_batch_are_dropped_and_counters_are_kept(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     metrics = MetricsCacheYamlImpl("metrics.yaml")
@@ -95,7 +102,7 @@ def test_lines_of_each_batch_are_dropped_and_counters_are_not(
     context = Context("sentiment", "", {}, 1, None, "", metrics=metrics)
     context.metrics.model_name, context.metrics.request_ids = "sentiment", {0: "id-0", 1: "id-1"}
 
-    def said() -> list[str]:
+    def logged() -> list[str]:
         caplog.clear()
         logging.info("Backend received inference at: %d", 1)
         metrics.add_time("PredictionTime", 20.0)
@@ -106,6 +113,6 @@ def test_lines_of_each_batch_are_dropped_and_counters_are_not(
     caplog.set_level(logging.INFO)
     batch_lines = ["Backend received inference at", "[METRICS]PredictionTime"]
     rest = ["[METRICS]sentiment_batches_total", "Frontend disconnected"]
-    assert said() == batch_lines + rest
+    assert logged() == batch_lines + rest
     drop_batch_log_lines()
-    assert said() == rest
+    assert logged() == rest
