@@ -56,7 +56,7 @@ def start(server: Server) -> None:
         show(server, server.start(), "is up")
         return
     try:
-        with server.client(retries=1) as client:
+        with server.client(max_retries=1) as client:
             answer = client.predict(EXAMPLE)
     except SentimentError as error:
         raise Failure(

@@ -65,7 +65,7 @@ class Server:
             self._state.write_text(json.dumps({"temp": str(temp)}), encoding="utf-8")
             preflight.check_temp(temp, archive)
             self._launch(java, temp)
-            with self.management(retries=0) as management, self.client() as client:
+            with self.management(max_retries=0) as management, self.client() as client:
                 readiness = Readiness(MODEL, management, self._processes, self._read_log)
                 return readiness.wait(client, EXAMPLE)
         except BaseException:

@@ -1,4 +1,4 @@
-"""The monkeypatches, applied to TorchServe's own code in this process."""
+"""What the handler changes about the worker that it runs in: TorchServe's own code, here."""
 
 import logging
 import socket
@@ -15,7 +15,7 @@ from torchserve_patches import buffer_socket_reads, drop_batch_log_lines
 
 @pytest.fixture(autouse=True)
 def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Undo the patches after each test; a handler of an earlier test may have applied them."""
+    """Afterwards; before, there may have been another handler in this process."""
     monkeypatch.setattr(
         otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer
     )
@@ -24,7 +24,7 @@ def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting(socket.socket):
-    """Counts the system calls that read from it."""
+    """Counts how often the system is asked."""
 
     calls = 0
 
@@ -52,7 +52,7 @@ def batch(bodies: list[bytes]) -> bytes:
     return b"I" + b"".join(requests) + end
 
 
-def test_batches_are_read_in_order_through_a_buffer() -> None:
+def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
     ours, theirs = socket.socketpair()
     with Counting(fileno=ours.detach()) as connection, theirs:
         buffer_socket_reads()
@@ -66,14 +66,7 @@ def test_batches_are_read_in_order_through_a_buffer() -> None:
         assert connection.calls < 10
 
 
-def test_patching_twice_does_not_buffer_twice() -> None:
-    buffer_socket_reads()
-    patched = otf_message_handler._retrieve_buffer
-    buffer_socket_reads()
-    assert otf_message_handler._retrieve_buffer is patched
-
-
-def test_a_worker_exits_when_the_front_end_has_closed_the_connection() -> None:
+def test_a_worker_whose_front_end_has_gone_ends() -> None:
     ours, theirs = socket.socketpair()
     buffer_socket_reads()
     with ours:
@@ -82,7 +75,7 @@ def test_a_worker_exits_when_the_front_end_has_closed_the_connection() -> None:
             otf_message_handler.retrieve_msg(ours)
 
 
-def test_a_worker_exits_when_the_connection_closes_in_the_middle_of_a_message() -> None:
+def test_a_worker_whose_front_end_goes_in_a_message_ends() -> None:
     ours, theirs = socket.socketpair()
     buffer_socket_reads()
     with ours:
@@ -94,7 +87,7 @@ def test_a_worker_exits_when_the_connection_closes_in_the_middle_of_a_message() 
 
 # TorchServe does not close metrics.yaml.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_the_two_lines_per_batch_are_dropped_and_counters_are_kept(
+def test_lines_of_each_batch_are_dropped_and_counters_are_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     metrics = MetricsCacheYamlImpl("metrics.yaml")
@@ -102,7 +95,7 @@ def test_the_two_lines_per_batch_are_dropped_and_counters_are_kept(
     context = Context("sentiment", "", {}, 1, None, "", metrics=metrics)
     context.metrics.model_name, context.metrics.request_ids = "sentiment", {0: "id-0", 1: "id-1"}
 
-    def logged() -> list[str]:
+    def said() -> list[str]:
         caplog.clear()
         logging.info("Backend received inference at: %d", 1)
         metrics.add_time("PredictionTime", 20.0)
@@ -113,6 +106,16 @@ def test_the_two_lines_per_batch_are_dropped_and_counters_are_kept(
     caplog.set_level(logging.INFO)
     batch_lines = ["Backend received inference at", "[METRICS]PredictionTime"]
     rest = ["[METRICS]sentiment_batches_total", "Frontend disconnected"]
-    assert logged() == batch_lines + rest
+    assert said() == batch_lines + rest
     drop_batch_log_lines()
-    assert logged() == rest
+    assert said() == rest
+
+
+def test_patching_twice_changes_nothing() -> None:
+    buffer_socket_reads()
+    drop_batch_log_lines()
+    patched, filters = otf_message_handler._retrieve_buffer, list(logging.getLogger().filters)
+    buffer_socket_reads()
+    drop_batch_log_lines()
+    assert otf_message_handler._retrieve_buffer is patched
+    assert logging.getLogger().filters == filters

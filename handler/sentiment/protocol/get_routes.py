@@ -34,7 +34,6 @@ class GetRoutes:
                     "version": model.version,
                     "labels": list(model.labels),
                     "max_texts_per_request": model.settings.max_texts_per_request,
-                    "openapi": openapi.document(model),
                 }
             ),
             content_type="text/html; charset=utf-8",

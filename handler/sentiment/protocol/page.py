@@ -1,4 +1,4 @@
-"""The page that a browser gets: a form to try the model, and the API reference."""
+"""The page that a browser gets: a form to try the model."""
 
 import json
 from collections.abc import Mapping
@@ -11,8 +11,7 @@ _MARKER = '<script type="application/json" id="service">null</script>'
 def render(service: Mapping[str, object]) -> bytes:
     """The page, in ASCII, with `service` as JSON inside.
 
-    `service` holds `name`, `version`, `labels`, `max_texts_per_request` and `openapi`, the OpenAPI
-    3.1 document.
+    `service` holds `name`, `version`, `labels` and `max_texts_per_request`.
     """
     before, after = _template()
     # A script element ends at "</script"; JSON can always write "<" as an escape.
