@@ -285,7 +285,8 @@ def test_a_process_that_exits_by_itself_does_not_keep_the_rest_from_being_remove
     while server.java() is None:  # between fork and exec
         time.sleep(0.05)
     assert server.stop()
-    assert not any(psutil.pid_exists(process.pid) for process in started)
+    for process in started:
+        process.wait(timeout=5)
     assert not temp.exists()
     assert not server.key_file.exists()
     assert not server.stop()
