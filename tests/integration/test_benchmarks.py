@@ -18,7 +18,7 @@ from scripts.paths import ROOT
 MISSING = [name for name in ("mosec", "tqdm", "matplotlib") if not importlib.util.find_spec(name)]
 needs_bench = pytest.mark.skipif(
     bool(MISSING) or shutil.which("wrk") is None,
-    reason="needs the extra 'bench' and wrk: 'make bench' installs the one and asks for the other",
+    reason="needs other servers and wrk: make .venv/.bench, and apt-get install wrk",
 )
 
 
