@@ -40,7 +40,7 @@ def test_a_short_run_is_measured_reported_and_resumed(archive: Path, tmp_path: P
 
     # If one measurement is lost, only that one is made again.
     lost = measured["measurements"].pop()
-    results.write_text(json.dumps(found), encoding="utf-8")
+    results.write_text(json.dumps(measured), encoding="utf-8")
     subprocess.run([*command, "--resume"], cwd=ROOT, check=True, capture_output=True)
     again = json.loads(results.read_text(encoding="utf-8"))["measurements"]
     assert again[:-1] == measured["measurements"]
