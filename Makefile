@@ -20,7 +20,7 @@ stop:  ## Stop the server
 	else echo "The server was not running."; fi
 
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
-	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)"
+	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)")
 
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
 	@$(VENV)/python -m pytest

@@ -1,6 +1,7 @@
 """Monkeypatches that cut TorchServe 0.12's overhead per batch inside the worker.
 
-If the private function that one replaces is missing, nothing is patched and only time is lost.
+If the private function that one replaces is missing, nothing is patched and only time is lost. Each
+may be called more than once.
 """
 
 import functools
@@ -8,44 +9,46 @@ import logging
 import sys
 from typing import Any
 
-_BUFFER = 1 << 16
+_BUFFER_BYTES = 1 << 16
 
 
 def buffer_socket_reads() -> None:
-    """Read the front end's messages through a buffer, from the next one on.
+    """Read the frontend's messages through a buffer, from the next message on.
 
-    TorchServe asks the system for every field by itself, and for its length before that: some
-    thirty calls a request.
+    TorchServe calls recv() once per field and once per length, some thirty times per request.
     """
-    # Whoever is no worker need not have it.
+    # Not imported outside a worker.
     protocol: Any = sys.modules.get("ts.protocol.otf_message_handler")
     original = getattr(protocol, "_retrieve_buffer", None)
-    if original is None:
+    # A second buffer would miss the bytes that the first one has already read.
+    if original is None or getattr(original, "is_buffered", False):
         return
 
     @functools.cache
     def reader(connection: Any) -> Any:
-        return connection.makefile("rb", _BUFFER)
+        return connection.makefile("rb", _BUFFER_BYTES)
 
     def retrieve(connection: Any, length: int) -> bytes:
         data: bytes = reader(connection).read(length)
-        # At its end TorchServe's own function knows what to do.
+        # At the end of the stream the original function ends the worker.
         return data if len(data) == length else original(connection, length)
 
+    retrieve.is_buffered = True  # type: ignore[attr-defined]
     protocol._retrieve_buffer = retrieve
 
 
 def drop_batch_log_lines() -> None:
-    """Drop the two lines that TorchServe writes a batch, only to read and parse them again.
+    """Drop two lines per batch that TorchServe's worker writes and its frontend parses.
 
-    One says that the batch has come. The other is its gauge PredictionTime, with the id of every
+    One says that a batch has arrived. The other is the gauge PredictionTime, with the id of every
     request.
     """
-    logging.getLogger().addFilter(_of_interest)
-    logging.getLogger("ts.metrics.caching_metric").addFilter(_of_interest)
+    # A logger keeps only one of equal filters.
+    logging.getLogger().addFilter(_is_wanted)
+    logging.getLogger("ts.metrics.caching_metric").addFilter(_is_wanted)
 
 
-def _of_interest(record: logging.LogRecord) -> bool:
+def _is_wanted(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(
         ("Backend received inference at: ", "[METRICS]PredictionTime.")
     )

@@ -1,1 +1,5 @@
 """What the Makefile calls: install, archive, serve, stop."""
+
+from scripts.silence import silence
+
+silence()

@@ -11,7 +11,7 @@ import pytest
 
 from scripts.archive.build import build
 from scripts.failure import Failure
-from scripts.launcher.server import Server, server_apart
+from scripts.launcher.server import Server, isolated_server
 from scripts.paths import ROOT
 
 # What a loaded machine takes for an example says nothing about the code.
@@ -53,7 +53,7 @@ def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @contextlib.contextmanager
 def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
     """Start a server of `archive` with some settings changed, and stop it whatever happens."""
-    server = server_apart(archive.parent, folder, **changes)
+    server = isolated_server(archive.parent, folder, **changes)
     try:
         server.start()
     except Failure as failure:

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.load import closed_loop
 from scripts.failure import Failure
 from scripts.launcher.properties import Properties
-from scripts.launcher.server import MODEL, Server, server_apart
+from scripts.launcher.server import MODEL, Server, isolated_server
 from scripts.paths import ROOT
 from sentiment_client import SentimentError
 from tuning.configuration import Configuration
@@ -111,7 +111,7 @@ def make_server(candidate: Candidate, folder: Path) -> Server:
         # wrk sends no token; the server listens on loopback only.
         "disable_token_authorization": "true",
     }
-    return server_apart(folder / "store", folder, **changes)
+    return isolated_server(folder / "store", folder, **changes)
 
 
 def pack(archive: Path, target: Path, handler: str) -> None:

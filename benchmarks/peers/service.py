@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 from scripts.failure import Failure
-from scripts.launcher.server import server_apart
+from scripts.launcher.server import isolated_server
 
 
 def main() -> None:
     """Start it, wait for SIGTERM, and stop it."""
     # As an exception, so that the server is stopped.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    server = server_apart(
+    server = isolated_server(
         Path(os.environ["ARCHIVE"]).parent,
         Path.cwd(),
         inference_address=f"http://127.0.0.1:{os.environ['PORT']}",

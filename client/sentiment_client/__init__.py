@@ -1,20 +1,26 @@
 """A thin client for text classification served by TorchServe; it needs `requests` alone.
 
-AsyncSentimentClient and GrpcSentimentClient are here, too, each with an extra of its own.
+AsyncSentimentClient and GrpcSentimentClient are here, too, and need an extra each. Retries are
+logged by logger "sentiment_client", as warnings.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sentiment_client._version import __version__ as __version__
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import (
     BackendFailed,
+    BadAddress,
+    CertificateFailed,
     Conflict,
     ConnectionFailed,
     Malformed,
     NotAllowed,
     NotFound,
     Overloaded,
+    RateLimited,
+    Redirected,
     SentimentError,
     TimedOut,
     TooLarge,
@@ -23,6 +29,7 @@ from sentiment_client.errors import (
     Unhealthy,
     Unsupported,
     Validation,
+    WorkerDied,
 )
 from sentiment_client.management import ManagementClient
 from sentiment_client.models import Model, Prediction, Worker
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
 # Without the two that need an extra: "import *" would ask for it.
 __all__ = [
     "BackendFailed",
+    "BadAddress",
+    "CertificateFailed",
     "Conflict",
     "ConnectionFailed",
     "Malformed",
@@ -43,6 +52,8 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "Prediction",
+    "RateLimited",
+    "Redirected",
     "SentimentClient",
     "SentimentError",
     "TimedOut",
@@ -53,9 +64,10 @@ __all__ = [
     "Unsupported",
     "Validation",
     "Worker",
+    "WorkerDied",
 ]
 
-# Loaded when they are asked for: name -> (module, extra).
+# Loaded at the first use: name -> (module, extra).
 _WITH_EXTRA = {
     "AsyncSentimentClient": ("async_client", "async"),
     "GrpcSentimentClient": ("grpc_client", "grpc"),
@@ -73,3 +85,7 @@ def __getattr__(name: str) -> Any:
         raise ImportError(
             f"{name} needs {missing.name}: pip install 'torchserve-sentiment[{extra}]'."
         ) from missing
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WITH_EXTRA])

@@ -1,6 +1,17 @@
 """What people write for a server -> the address that requests are sent to."""
 
-from urllib.parse import quote, urlsplit
+import ipaddress
+import os
+import socket
+from urllib.parse import SplitResult, quote, urlsplit
+
+
+def address_or_default(written: str | None, variable: str, default: str) -> str:
+    """The address that is written, or that of the environment, or the default.
+
+    An empty variable counts as unset.
+    """
+    return written or os.environ.get(variable, "").strip() or default
 
 
 def base_address(written: str, default_port: int) -> str:
@@ -19,18 +30,26 @@ def base_address(written: str, default_port: int) -> str:
     >>> base_address("ftp://example.com", 8080)
     Traceback (most recent call last):
     ValueError: 'ftp://example.com' is not an HTTP address such as http://127.0.0.1:8080.
+    >>> base_address("http://joe:s3cret@example.com", 8080)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: The address holds a user name or password: leave out what ends with '@', ...
     """
-    # A scheme was written: then its own default port was meant, as in a browser.
+    written = written.strip()
+    if "@" in written:  # wherever it is, as a password may hold a "/" or a "#"
+        raise ValueError(
+            "The address holds a user name or password: leave out what ends with '@', and pass "
+            "a token if the server needs one."
+        )
+    # With a scheme, the default port is the scheme's own, as in a browser.
     complete = "://" in written
-    parts = urlsplit(written if complete else f"http://{written}")
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-        raise ValueError(f"{written!r} is not an HTTP address such as http://127.0.0.1:8080.")
-    netloc = parts.netloc if complete or port else f"{parts.netloc}:{default_port}"
-    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
+    parts = _split(written if complete else f"http://{written}")
+    if parts is None or parts.scheme not in ("http", "https"):
+        shown = written.partition("?")[0].partition("#")[0]
+        raise ValueError(f"{shown!r} is not an HTTP address such as http://127.0.0.1:8080.")
+    if parts.query or parts.fragment:
+        raise ValueError(f"The address of {parts.hostname!r} has a query or '#': leave it out.")
+    port = parts.port or (None if complete else default_port)
+    return f"{parts.scheme}://{_host(parts)}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
 def model_path(api: str, model: str, version: str | None = None) -> str:
@@ -58,17 +77,61 @@ def grpc_target(written: str, default_port: int) -> tuple[str, bool]:
     parts = urlsplit(base_address(written, default_port))
     if parts.path:
         raise ValueError(f"{written!r} has a path, which gRPC has no place for: leave it out.")
-    netloc = parts.netloc if parts.port else f"{parts.netloc}:{default_port}"
-    return netloc, parts.scheme == "https"
+    return f"{_host(parts)}:{parts.port or default_port}", parts.scheme == "https"
 
 
 def is_loopback(address: str) -> bool:
     """Whether an address, completed by `base_address` or `grpc_target`, is of this machine.
 
-    >>> is_loopback("http://127.0.0.1:8080"), is_loopback("[::1]:7070")
-    (True, True)
+    No name is looked up but that of this machine.
+
+    >>> [is_loopback(host) for host in ("http://127.0.0.1:8080", "[::1]:7070", "localhost.:80")]
+    [True, True, True]
     >>> is_loopback("http://example.com"), is_loopback("example.com:7070")
     (False, False)
     """
     host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    host = host.rstrip(".").lower()
+    names = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+    return host in names or host.endswith(".localhost") or _is_own(host)
+
+
+def _is_own(host: str) -> bool:
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    if host in (name, short):
+        return True
+    if host.startswith(f"{short}."):
+        return host == socket.getfqdn().lower()
+    try:
+        # Understands whatever the system does, as 127.1; nothing is sent to anyone.
+        family, kind, _, _, place = socket.getaddrinfo(
+            host, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        number = ipaddress.ip_address(place[0])
+        mapped = getattr(number, "ipv4_mapped", None) or number
+        if mapped.is_loopback or mapped.is_unspecified or mapped.is_multicast:
+            return not mapped.is_multicast
+        with socket.socket(family, kind) as probe:
+            probe.bind(place)  # only an address of this machine can be bound
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _split(written: str) -> SplitResult | None:
+    """The parts of an address whose host and port can be requested, or None."""
+    try:
+        parts = urlsplit(written)
+        if not parts.hostname or parts.port == 0:
+            return None
+        if ":" not in parts.hostname:
+            parts.hostname.encode("idna")
+    except ValueError:
+        return None
+    return None if any(char.isspace() or not char.isprintable() for char in written) else parts
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    return f"[{host}]" if ":" in host else host

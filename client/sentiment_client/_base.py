@@ -1,110 +1,131 @@
-"""What every client does, however its requests travel and whoever waits for the answers."""
+"""Logic shared by the blocking, the asynchronous and the gRPC client."""
 
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sentiment_client._address import base_address, model_path
+from sentiment_client._address import address_or_default, base_address, model_path
 from sentiment_client._chunks import Chunk, fill_in, one
-from sentiment_client._retries import RETRIES, pause_after
+from sentiment_client._environment import Verify
+from sentiment_client._retries import MAX_RETRIES, log_retry, pause_before
 from sentiment_client._transport import Request, Timeout, Transport
-from sentiment_client.errors import Overloaded, SentimentError, TooLarge, without_worker
+from sentiment_client.errors import Overloaded, SentimentError, TooLarge, Unhealthy
 from sentiment_client.models import Model, Prediction, Result
 
 # Seconds to connect, and then to wait for the first byte of the answer: the service cuts a batch
 # short after 15, and one or two batches may be ahead.
 TIMEOUT = (3.05, 60.0)
-# Requests of one list that are on their way at the same time. A worker scores what waits together,
+# Requests of one list that are in flight at the same time. A worker scores together what waits,
 # so a few keep it busy; of the longest texts, two cores score more than these hold before a batch
 # is cut short.
-IN_FLIGHT = 4
+MAX_CONCURRENCY = 4
 
 
-class Asker:
-    """Asks one served model; `_transport_type` is how it waits for REST's answers."""
+class BaseClient:
+    """A client of one served model; `_transport_type` is how it sends REST's requests."""
 
     _transport_type: ClassVar[type[Transport]]
 
     def __init__(
         self,
-        address: str = "127.0.0.1",
+        address: str | None = None,
         *,
         model: str = "sentiment",
         version: str | None = None,
         timeout: Timeout = TIMEOUT,
-        retries: int = RETRIES,
-        in_flight: int = IN_FLIGHT,
+        max_retries: int = MAX_RETRIES,
+        max_concurrency: int = MAX_CONCURRENCY,
+        verify: Verify = True,
         token: str | None = None,
         token_file: Path | str | None = None,
         management: str | None = None,
     ) -> None:
+        if max_concurrency < 1:
+            raise ValueError("max_concurrency is at least 1.")
         self._model, self._version = model, version
-        self._retries, self._in_flight = retries, in_flight
-        self._transport = self._connect(
-            address,
-            kind="inference",
-            timeout=timeout,
-            retries=retries,
-            repeated=("POST",),
-            token=token,
-            token_file=token_file,
-        )
+        self._max_concurrency = max_concurrency
         self._management: Transport | None = None
         if management:
             self._management = self._transport_type(
                 base_address(management, 8081),
                 kind="management",
                 timeout=timeout,
-                retries=0,
+                max_retries=0,
                 repeated=(),
+                verify=verify,
                 token_file=token_file,
             )
+        self._transport = self._connect(
+            address,
+            kind="inference",
+            timeout=timeout,
+            max_retries=max_retries,
+            repeated=("POST",),
+            verify=verify,
+            token=token,
+            token_file=token_file,
+            worker_ready=self._has_worker if management else None,
+        )
 
-    def _connect(self, address: str, **options: Any) -> Transport:
-        return self._transport_type(base_address(address, 8080), **options)
+    def _connect(self, address: str | None, **options: Any) -> Transport:
+        written = address_or_default(address, "SENTIMENT_ADDRESS", "http://127.0.0.1:8080")
+        return self._transport_type(base_address(written, 8080), **options)
 
     async def _close(self) -> None:
         await self._transport.close()
         if self._management:
             await self._management.close()
 
-    async def _predict(self, text: str) -> Prediction:
-        return Prediction.from_json(await self._ask(one(text)))
+    async def _predict(self, text: str, timeout: Timeout | None) -> Prediction:
+        return Prediction.from_json(await self._send(one(text), timeout))
 
-    async def _predict_chunk(self, chunk: Chunk) -> list[Result]:
-        """Score its texts, and those again that the server had no time for."""
-        results = await self._ask_texts(chunk)
-        for tries in range(1, self._retries + 1):
-            late = chunk.late(results)
+    async def _predict_chunk(self, chunk: Chunk, timeout: Timeout | None) -> list[Result]:
+        """Score the texts of a chunk, and again those that the server had no time for."""
+        if chunk.failure is not None:
+            raise chunk.failure
+        texts, retries = chunk.texts(), self._transport.retries
+        results = await self._send_texts(texts, timeout) if texts else []
+        for retry in range(1, retries.limit(Overloaded) + 1):
+            late = texts.late(results)
             if not late:
                 break
-            await self._transport.pause(pause_after(tries))
+            refusal = next(result for result in results if isinstance(result, Overloaded))
+            pause = pause_before(Overloaded, retry)
+            log_retry(retries.server, refusal, retry, retries.limit(Overloaded), pause)
+            await self._transport.pause(pause)
             try:
-                results = fill_in(results, await self._ask_texts(late))
+                results = fill_in(results, await self._send_texts(late, timeout))
             except SentimentError:
                 break  # the others are scored, and the late ones have their own errors
-        return results
+        return chunk.with_errors(results)
 
-    async def _ask_texts(self, chunk: Chunk) -> list[Result]:
+    async def _send_texts(self, chunk: Chunk, timeout: Timeout | None) -> list[Result]:
         try:
-            return chunk.results(await self._ask(chunk.body))
+            return chunk.results(await self._send(chunk.body, timeout))
         except TooLarge as error:  # the server may be set to take less than we send, or to answer
             if len(chunk) == 1:
                 return [error]
-        return [result for half in chunk.halves() for result in await self._ask_texts(half)]
+        return [
+            result for half in chunk.halves() for result in await self._send_texts(half, timeout)
+        ]
 
-    async def _ask(self, body: bytes) -> Any:
+    async def _send(self, body: bytes, timeout: Timeout | None) -> Any:
         path = model_path("predictions", self._model, self._version)
         try:
-            return await self._transport.send(Request("POST", path, body=body))
-        except Overloaded as refusal:
-            if self._management and not await self._has_worker(self._management):
-                raise without_worker(refusal) from None
-            raise
+            return await self._transport.send(Request("POST", path, body=body, timeout=timeout))
+        except Overloaded as error:
+            if type(error) is not Overloaded or await self._has_worker():
+                raise
+            status = error.status
+        # TorchServe's own refusal is the same as for a full queue.
+        raise Unhealthy("No worker is ready: start one, or try again later.", status)
 
-    async def _has_worker(self, management: Transport) -> bool:
+    async def _has_worker(self) -> bool:
+        """Whether a worker is ready; True where the management API cannot tell."""
         path = model_path("models", self._model, self._version)
         try:
-            described = Model.list_from_json(await management.send(Request("GET", path)))
+            if self._management is None:
+                return True
+            described = Model.list_from_json(await self._management.send(Request("GET", path)))
         except SentimentError:
-            return True  # it cannot be told, so the server's own word stands
+            return True
         return described[0].ready_workers > 0

@@ -1,43 +1,53 @@
-"""The part of a list of texts that one request carries, and what its answer says of each."""
+"""A group of texts that is sent in one request, and the results that its answer holds."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+import math
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-from sentiment_client.errors import Overloaded, UnexpectedAnswer, from_entry
+from sentiment_client._answers import from_entry
+from sentiment_client.errors import Overloaded, SentimentError, UnexpectedAnswer, Validation
 from sentiment_client.models import Prediction, Result
 
-# What one request carries at the most, unless one text is larger; the service takes twice as many
+# The most that one request carries, unless one text is larger; the service takes twice as many
 # texts, and 256 KiB.
 TEXTS_PER_REQUEST = 32
 BYTES_PER_REQUEST = 200_000
 
 
 class Chunk:
-    """Texts, each a JSON string already."""
+    """Items in order: the JSON strings of texts, and the errors of what is not a text.
 
-    def __init__(self, texts: Iterable[bytes] = ()) -> None:
-        self.texts = list(texts)
-        self._size = sum(map(len, self.texts))
+    A chunk with a `failure` has no items; the failure is what the iterable of texts raised. It
+    comes as a chunk so that it is raised in its place, when the results before it are out.
+    """
+
+    def __init__(
+        self, items: Iterable[bytes | SentimentError] = (), failure: Exception | None = None
+    ) -> None:
+        self.items = list(items)
+        self.failure = failure
+        self._size = sum(map(_size, self.items))
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.items)
 
-    def has_room(self, text: bytes) -> bool:
-        """Whether one request can carry this text, too."""
-        if not self.texts:
+    def has_room(self, item: bytes | SentimentError) -> bool:
+        """Whether one request can carry this item, too."""
+        if not self.items:
             return True
-        return len(self) < TEXTS_PER_REQUEST and self._size + len(text) <= BYTES_PER_REQUEST
+        return len(self) < TEXTS_PER_REQUEST and self._size + _size(item) <= BYTES_PER_REQUEST
 
-    def add(self, text: bytes) -> None:
-        """Append a text."""
-        self.texts.append(text)
-        self._size += len(text)
+    def add(self, item: bytes | SentimentError) -> None:
+        """Append an item."""
+        self.items.append(item)
+        self._size += _size(item)
 
     @property
     def body(self) -> bytes:
-        """The request that asks for all of them."""
-        return b'{"texts": [%s]}' % b", ".join(self.texts)
+        """The body of a request for all texts; call it on a chunk of nothing but texts."""
+        return b'{"texts": [%s]}' % b", ".join(i for i in self.items if isinstance(i, bytes))
 
     def results(self, answer: Any) -> list[Result]:
         """Read the answer to `body`; raises UnexpectedAnswer."""
@@ -45,21 +55,30 @@ class Chunk:
         if not isinstance(entries, list) or len(entries) != len(self):
             raise UnexpectedAnswer("The answer is not a list of predictions: check the address.")
         return [
-            from_entry(str(entry["error_type"]), str(entry["error"]))
+            from_entry(entry)
             if isinstance(entry, dict) and "error_type" in entry
             else Prediction.from_json(entry)
             for entry in entries
         ]
 
     def halves(self) -> tuple[Self, Self]:
-        """Two chunks in the place of one; of one text, the first has none."""
+        """Two chunks of half the size each."""
         middle = len(self) // 2
-        return type(self)(self.texts[:middle]), type(self)(self.texts[middle:])
+        return type(self)(self.items[:middle]), type(self)(self.items[middle:])
+
+    def texts(self) -> Self:
+        """A chunk of the texts alone."""
+        return type(self)(item for item in self.items if isinstance(item, bytes))
+
+    def with_errors(self, results: Iterable[Result]) -> list[Result]:
+        """The results of `texts`, with the errors of the other items in their places."""
+        left = iter(results)
+        return [next(left) if isinstance(item, bytes) else item for item in self.items]
 
     def late(self, results: Sequence[Result]) -> Self:
-        """The texts that the server had no time for, as it says of each by itself."""
-        pairs = zip(self.texts, results, strict=True)
-        return type(self)(text for text, result in pairs if isinstance(result, Overloaded))
+        """The texts that the server had no time for, as their entries say."""
+        pairs = zip(self.items, results, strict=True)
+        return type(self)(item for item, result in pairs if isinstance(result, Overloaded))
 
 
 def fill_in(results: Iterable[Result], later: Iterable[Result]) -> list[Result]:
@@ -68,46 +87,83 @@ def fill_in(results: Iterable[Result], later: Iterable[Result]) -> list[Result]:
     return [next(rest) if isinstance(result, Overloaded) else result for result in results]
 
 
-def one(text: str) -> bytes:
-    """The request that asks for one text."""
-    return b'{"text": %s}' % _encode(text)
+def one(text: object) -> bytes:
+    """The body of a request for one text; raises Validation for what is not a str."""
+    item = _item(text)
+    if isinstance(item, SentimentError):
+        raise item
+    return b'{"text": %s}' % item
 
 
-def chunks(texts: Iterable[str]) -> Iterator[Chunk]:
+def chunks(texts: Iterable[object]) -> Iterator[Chunk]:
     """Group texts into as few requests as their size allows."""
-    chunk = Chunk()
-    for text in map(_encode, texts):
-        if not chunk.has_room(text):
-            yield chunk
-            chunk = Chunk()
-        chunk.add(text)
-    if chunk:
-        yield chunk
+    chunk, failure = Chunk(), None
+    try:
+        for item in map(_item, texts):
+            if not chunk.has_room(item):
+                yield chunk
+                chunk = Chunk()
+            chunk.add(item)
+    except Exception as error:
+        failure = error
+    yield from _last(chunk, failure)
 
 
-async def chunks_async(texts: AsyncIterable[str]) -> AsyncGenerator[Chunk, None]:
+async def chunks_async(texts: AsyncIterable[object]) -> AsyncGenerator[Chunk, None]:
     """The same for texts that come asynchronously."""
-    chunk = Chunk()
-    async for text in texts:
-        encoded = _encode(text)
-        if not chunk.has_room(encoded):
-            yield chunk
-            chunk = Chunk()
-        chunk.add(encoded)
-    if chunk:
-        yield chunk
+    chunk, failure = Chunk(), None
+    try:
+        async for text in texts:
+            item = _item(text)
+            if not chunk.has_room(item):
+                yield chunk
+                chunk = Chunk()
+            chunk.add(item)
+    except Exception as error:
+        failure = error
+    for last in _last(chunk, failure):
+        yield last
 
 
 def refuse_single(texts: object) -> None:
-    """Raise TypeError for a string: it would be taken for a list of letters."""
-    if isinstance(texts, str):
+    """Raise TypeError for what would be taken apart into letters, numbers or keys."""
+    if isinstance(texts, str | bytes | bytearray | Mapping):
         raise TypeError("This takes a list of texts; for one text there is predict.")
 
 
-def _encode(text: str) -> bytes:
-    """The text as a JSON string."""
+def _last(chunk: Chunk, failure: Exception | None) -> Iterator[Chunk]:
+    if chunk:
+        yield chunk
+    if failure is not None:
+        yield Chunk(failure=failure)
+
+
+def _size(item: bytes | SentimentError) -> int:
+    return len(item) if isinstance(item, bytes) else 0
+
+
+def _item(text: object) -> bytes | SentimentError:
+    """The text as a JSON string, or the error of what is not a text."""
+    # Not isinstance(): objects can claim another class, and JSON would not agree.
+    if not issubclass(type(text), str):
+        return Validation(_advice(text), 422)
     try:
         return json.dumps(text, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        # A lone surrogate can be spelt in ASCII only; the service says what is wrong with it.
+        # A lone surrogate can be written in ASCII only; the service says what is wrong with it.
         return json.dumps(text).encode("ascii")
+
+
+def _advice(value: object) -> str:
+    """What to change about a value that is not a text. It does not show the value itself."""
+    kind = type(value)
+    name = kind.__name__
+    if value is None or name in ("NAType", "NaTType"):
+        return f"A missing value ({name}) is not a text: leave it out."
+    if issubclass(kind, float) and math.isnan(value):  # type: ignore[arg-type]
+        return "A missing value (NaN) is not a text: leave it out."
+    if issubclass(kind, bytes | bytearray | memoryview):
+        return f"A text must be a str, not {name}: decode it, as with .decode()."
+    if issubclass(kind, os.PathLike):
+        return f"A text must be a str, not {name}: read the file, as with .read_text()."
+    return f"A text must be a str, not {name}: convert it, as with str()."

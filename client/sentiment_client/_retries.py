@@ -1,59 +1,151 @@
-"""What is tried again, how often and after which pauses: one rule for every client."""
+"""Retries: how many attempts, after which pauses, each with the token of the moment."""
 
+import itertools
+import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from sentiment_client._tokens import Token, TokenSource
-from sentiment_client.errors import ConnectionFailed, SentimentError, TimedOut, Unauthorized
+from sentiment_client.errors import (
+    NEVER,
+    ConnectionFailed,
+    SentimentError,
+    Unauthorized,
+    WorkerDied,
+    retry_rule,
+)
 
 R = TypeVar("R")
 Pause = Callable[[float], Awaitable[None]]
 
-# A worker that died is back within three seconds. The pauses are 0.2, 0.4 ... 3.2 s, 6.2 s in all,
-# each with up to as much again at random, so that clients do not come back together.
-RETRIES = 5
-BACKOFF = 0.2
-# A time-out may mean a request that is still being scored: repeating it often would pile them up.
-TIMEOUT_RETRIES = 1
+logger = logging.getLogger("sentiment_client")
+
+# The default of `max_retries`. After refused connections: 0.2, 0.4 ... 3.2 s, 6.2 s in all, each
+# with up to half as much again at random, so that clients do not come back at the same time.
+MAX_RETRIES = 5
+# A server that asks for a longer pause is asked again nevertheless: a call should not hang.
+LONGEST_RETRY_AFTER = 10.0
+# Seconds that a worker is waited for if a management address is known, and that a request waits
+# for its turn after a worker died.
+LONGEST_RESTART = 30.0
+_POLL = 0.02
+# TorchServe rewrites its key file in place: one that cannot be read is read again this often.
+_TOKEN_READS, _TOKEN_PAUSE = 5, 0.05
 
 
-def pause_after(tries: int) -> float:
-    """Seconds to wait when so many tries have failed."""
-    return BACKOFF * 2.0 ** (tries - 1) * (1 + random.random())  # noqa: S311 (jitter is no secret)
+def pause_before(kind: type[SentimentError], retry: int, retry_after: float | None = None) -> float:
+    """Seconds to wait before the n-th retry after a failure of this kind."""
+    jitter = 1 + random.random() / 2  # noqa: S311 (jitter is no secret)
+    pause = retry_rule(kind).pause * 2.0 ** (retry - 1) * jitter
+    return max(pause, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
+
+
+def log_retry(server: str, error: SentimentError, retry: int, retries: int, pause: float) -> None:
+    """Log why and when a request is sent again; never what it holds, nor the server's words."""
+    status = "" if error.status is None else f" (HTTP {error.status})"
+    reason = f"{type(error).__name__}{status}"
+    logger.warning("%s: %s; retry %d of %d in %.1f s", server, reason, retry, retries, pause)
 
 
 class Retries:
-    """How one client's calls are tried: so often, with the token of the moment, and pauses."""
+    """The retry policy of one client of one server.
 
-    def __init__(self, retries: int, token: TokenSource, pause: Pause) -> None:
-        self._retries, self._token, self._pause = retries, token, pause
+    Requests during which a worker died are suspects: any of them may be what ended it. They are
+    repeated one at a time, the oldest first, so that a guilty one costs one worker per attempt
+    and an innocent one is not in its batch again. `worker_ready`, where a management address is
+    known, says whether a new worker is there.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        max_retries: int,
+        token: TokenSource,
+        pause: Pause,
+        worker_ready: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        if max_retries < 0:
+            raise ValueError("max_retries is at least 0.")
+        self.server, self.max_retries = server, max_retries
+        self._token, self._pause, self._worker_ready = token, pause, worker_ready
+        self._numbers = itertools.count()
+        self._suspects: list[int] = []
+        self._given_up = 0
 
     async def of(self, call: Callable[[Token | None], Awaitable[R]], *, safe: bool = True) -> R:
-        """Call until it succeeds, or has failed in a way that another try would not mend.
+        """Call until it succeeds, or has failed in a way that another attempt would not change.
 
-        A call that is not safe to repeat is made again only if it has not reached the server.
+        A call that is not safe to repeat is repeated only if it has not reached the server.
         """
+        number = next(self._numbers)
         failures: list[SentimentError] = []
-        while True:
-            token = self._token()
-            try:
-                return await call(token)
-            except SentimentError as error:
-                failures.append(error)
-                if not self._again(failures, token, safe):
-                    raise
-            await self._pause(pause_after(len(failures)))
+        try:
+            while True:
+                token = await self._read_token()
+                try:
+                    return await call(token)
+                except SentimentError as error:
+                    failures.append(error)
+                    if not await self._is_repeated(failures, token, safe):
+                        raise
+                await self._wait(number, failures)
+        except WorkerDied:
+            self._given_up += 1
+            raise
+        finally:
+            if number in self._suspects:
+                self._suspects.remove(number)
 
-    def _again(self, failures: Sequence[SentimentError], token: Token | None, safe: bool) -> bool:
+    def limit(self, kind: type[SentimentError]) -> int:
+        """How often a failure of this kind is retried."""
+        retries = retry_rule(kind).retries
+        return self.max_retries if retries is None else min(retries, self.max_retries)
+
+    async def _is_repeated(
+        self, failures: Sequence[SentimentError], token: Token | None, safe: bool
+    ) -> bool:
         last = failures[-1]
-        same = [failure for failure in failures if isinstance(failure, type(last))]
-        if len(failures) > self._retries:
+        if isinstance(last, Unauthorized):
+            return _count(failures) == 1 and bool(token) and token != await self._read_token()
+        if len(failures) > self.max_retries or _count(failures) > self.limit(type(last)):
             return False
-        if isinstance(last, Unauthorized):  # perhaps the token was replaced meanwhile
-            return len(same) == 1 and token != self._token()
-        if isinstance(last, ConnectionFailed) and not last.sent:
-            return True
-        if isinstance(last, TimedOut) and len(same) > TIMEOUT_RETRIES:
-            return False
-        return safe and last.passes
+        return safe or (isinstance(last, ConnectionFailed) and not last.sent)
+
+    async def _wait(self, number: int, failures: Sequence[SentimentError]) -> None:
+        last, retry = failures[-1], _count(failures)
+        if retry_rule(type(last)).retries is NEVER:
+            return  # a new token needs no pause
+        pause = pause_before(type(last), retry, last.retry_after)
+        log_retry(self.server, last, retry, self.limit(type(last)), pause)
+        if not isinstance(last, WorkerDied):
+            await self._pause(pause)
+            return
+        if number not in self._suspects:
+            self._suspects.append(number)
+        given_up = self._given_up
+        await self._pause(pause)
+        deadline = time.monotonic() + LONGEST_RESTART
+        while number != min(self._suspects[:]) and time.monotonic() < deadline:
+            await self._pause(_POLL)
+        if given_up != self._given_up:  # in a list, the rest of which is being cancelled
+            await self._pause(1.0)
+        while self._worker_ready and not await self._worker_ready():
+            if time.monotonic() > deadline:
+                break
+            logger.warning("%s: no worker is ready yet", self.server)
+            await self._pause(1.0)
+
+    async def _read_token(self) -> Token | None:
+        for _ in range(_TOKEN_READS):
+            try:
+                return self._token()
+            except Unauthorized:
+                await self._pause(_TOKEN_PAUSE)
+        return self._token()
+
+
+def _count(failures: Sequence[SentimentError]) -> int:
+    """How many of the failures are of the last one's kind."""
+    return sum(type(failure) is type(failures[-1]) for failure in failures)

@@ -1,8 +1,9 @@
 """The tokens that TorchServe may ask for."""
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -19,30 +20,39 @@ class _Request(Protocol):
     def headers(self) -> _Headers: ...
 
 
-Request = TypeVar("Request", bound=_Request)
+RequestT = TypeVar("RequestT", bound=_Request)
 
 
 @dataclass(frozen=True)
 class Token:
-    """One token.
+    """One token; whitespace around it is removed. Raises ValueError for what no header can hold.
 
-    Called with a request, it signs it: what `requests` and `httpx` both ask of an `auth`.
+    Called with a request, it signs it: that is what `requests` and `httpx` expect of an `auth`.
+    Neither its `repr` nor its error shows it.
     """
 
-    key: str
+    key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.key.strip())
+        if not re.fullmatch(r"[!-~]+", self.key):
+            raise ValueError(
+                "The token is empty, or holds characters other than ASCII letters, digits and "
+                "punctuation: copy it again."
+            )
 
     @property
     def header(self) -> str:
         """The value of an Authorization header."""
         return f"Bearer {self.key}"
 
-    def __call__(self, request: Request) -> Request:
+    def __call__(self, request: RequestT) -> RequestT:
         """Add the header."""
         request.headers["Authorization"] = self.header
         return request
 
 
-# Asked for each try, as tokens are rotated.
+# Called before each attempt, as tokens are rotated.
 TokenSource = Callable[[], Token | None]
 
 
@@ -53,12 +63,21 @@ def token_source(token: str | None, token_file: Path | str | None, kind: str) ->
     "inference" or "management". The source raises Unauthorized when the file holds no such token.
     """
     if token is not None:
-        return lambda: Token(token)
-    return partial(_read, Path(token_file), kind) if token_file is not None else lambda: None
+        return partial(_same, Token(token))
+    return partial(_read, Path(token_file), kind) if token_file else _none
+
+
+def _same(token: Token) -> Token:
+    return token
+
+
+def _none() -> None:
+    return None
 
 
 def _read(path: Path, kind: str) -> Token:
     try:
         return Token(str(json.loads(path.read_text(encoding="utf-8"))[kind]["key"]))
     except (OSError, ValueError, KeyError, TypeError):
-        raise Unauthorized(f"{path} holds no {kind} token.") from None
+        pass  # raised below, without the parser's error, which holds the whole file
+    raise Unauthorized(f"{path} holds no {kind} token.")

@@ -1,8 +1,11 @@
-"""One server over REST: time-outs, tokens, retries and errors in one place."""
+"""HTTP to one server: time-outs, tokens, retries and errors in one place; and on requests."""
 
-import json
+import errno
+import os
+import socket
+import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,31 +13,37 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
-from sentiment_client._address import is_loopback
+from sentiment_client._answers import from_answer, from_entry, parsed, redirected
+from sentiment_client._environment import Verify, certificates, proxy
 from sentiment_client._retries import Pause, Retries
 from sentiment_client._tasks import pause
 from sentiment_client._tokens import Token, token_source
+from sentiment_client._version import __version__
 from sentiment_client.errors import (
+    BadAddress,
+    CertificateFailed,
     ConnectionFailed,
+    SentimentError,
     TimedOut,
     UnexpectedAnswer,
-    from_answer,
-    from_entry,
 )
 
 Timeout = float | tuple[float, float]
 
+USER_AGENT = f"sentiment-client/{__version__}"
+
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent in each try; `body` is JSON."""
+    """What is sent in each attempt; `body` is JSON. `timeout` takes the place of the client's."""
 
     method: str
     path: str
     params: Mapping[str, str | int] | None = None
     body: bytes | None = None
+    timeout: Timeout | None = None
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -42,8 +51,17 @@ class Request:
         return {} if self.body is None else {"Content-Type": "application/json"}
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered; the names in `headers` are found in any case."""
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str]
+
+
 class Transport(ABC):
-    """Sends requests to one base address, and again as `Retries` says.
+    """Sends requests to one base address, with retries. Raises ValueError for bad options.
 
     The methods in `repeated` are safe to repeat. `pause` is how this kind of transport waits.
     """
@@ -56,68 +74,129 @@ class Transport(ABC):
         *,
         kind: str,
         timeout: Timeout,
-        retries: int,
+        max_retries: int,
         repeated: Collection[str],
+        verify: Verify = True,
         token: str | None = None,
         token_file: Path | str | None = None,
+        worker_ready: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.address = address
-        # In seconds, to connect and to be answered.
-        self.timeout = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        # A proxy that the environment names is not meant for this machine's own servers.
-        self.trust_env = not is_loopback(address)
+        self.timeout = _checked(timeout)
+        self.trusted = certificates(verify) if self._is_secure() else True
+        self.retries = Retries(
+            address, max_retries, token_source(token, token_file, kind), self.pause, worker_ready
+        )
         self._repeated = repeated
-        self._retries = Retries(retries, token_source(token, token_file, kind), self.pause)
 
     async def send(self, request: Request) -> Any:
         """Send one request and return the JSON of its answer, or raise a SentimentError."""
         safe = request.method in self._repeated
-        return await self._retries.of(partial(self._answer, request), safe=safe)
+        return await self.retries.of(partial(self._attempt, request), safe=safe)
 
-    async def _answer(self, request: Request, token: Token | None) -> Any:
-        status, content = await self._try(request, token)
-        if status >= 400:
-            raise from_answer(status, content)
-        try:
-            answer = json.loads(content)
-        except ValueError:
+    def timeout_of(self, request: Request) -> tuple[float, float]:
+        """Seconds to connect, and to wait for the answer."""
+        return self.timeout if request.timeout is None else _checked(request.timeout)
+
+    async def _attempt(self, request: Request, token: Token | None) -> Any:
+        # A library's error is not chained to ours, as it holds the request and so the token.
+        answer = await self._exchange(request, token)
+        if isinstance(answer, SentimentError):
+            raise answer
+        if 300 <= answer.status < 400:
+            location = answer.headers.get("Location")
+            raise redirected(answer.status, self.address, request.path, location)
+        if answer.status >= 400:
+            raise from_answer(answer.status, answer.content, answer.headers)
+        fields = parsed(answer.content)
+        if fields is None:
             raise UnexpectedAnswer(
-                f"{self.address} did not answer with JSON: is it the right address?", status
-            ) from None
-        if isinstance(answer, dict) and "error_type" in answer:  # gRPC has no place for a status
-            raise from_entry(str(answer["error_type"]), str(answer.get("error")))
-        return answer
+                f"{self.address} did not answer with JSON: is it the right address?",
+                answer.status,
+            )
+        if isinstance(fields, dict) and "error_type" in fields:  # gRPC has no place for a status
+            raise from_entry(fields)
+        return fields
+
+    def _is_secure(self) -> bool:
+        return self.address.startswith("https://")
 
     def _timed_out(self, *, sent: bool) -> TimedOut:
         return TimedOut(f"{self.address} did not answer in time.", sent=sent)
 
-    def _failed(self, cause: str, *, sent: bool) -> ConnectionFailed:
+    def _failed(self, reason: str, *, sent: bool) -> ConnectionFailed:
         return ConnectionFailed(
-            f"{self.address} cannot be reached: is the server up? ({cause})", sent=sent
+            f"{self.address} cannot be reached: is the server up? ({reason})", sent=sent
         )
 
+    def _bad_address(self) -> BadAddress:
+        return BadAddress(
+            f"{self.address} cannot be reached: the name of its host, or of the proxy that the "
+            "environment names, is not known.",
+            sent=False,
+        )
+
+    def _bad_certificate(self, reason: str) -> CertificateFailed:
+        return CertificateFailed(
+            f"{self.address} is not trusted ({reason}): check the address, or name the file of "
+            "its authority with verify=PATH or $SSL_CERT_FILE.",
+            sent=False,
+        )
+
+    def _translated(self, error: BaseException, *, sent: bool) -> ConnectionFailed:
+        """The error for what a library raised, by what is at the bottom of it."""
+        reason = type(error).__name__
+        for cause in _causes(error):
+            if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_OFF):
+                return self._bad_certificate(
+                    getattr(cause, "verify_message", "") or cause.reason or "TLS failed"
+                )
+            if isinstance(cause, socket.gaierror | UnicodeError):
+                return self._bad_address()
+            if isinstance(cause, OSError) and cause.errno in errno.errorcode:
+                reason = os.strerror(cause.errno or 0)
+        if isinstance(error, ValueError):  # requests' and httpx' errors for what is not a URL
+            return self._bad_address()
+        return self._failed(reason, sent=sent)
+
     @abstractmethod
-    async def _try(self, request: Request, token: Token | None) -> tuple[int, bytes]:
-        """Send it once; returns the status and the body, raises ConnectionFailed."""
+    async def _exchange(self, request: Request, token: Token | None) -> Answer | SentimentError:
+        """Send it once; returns the answer, or why there is none."""
 
     @abstractmethod
     async def close(self) -> None:
         """Close the pooled connections."""
 
 
+# Errors of TLS that are a connection that ended.
+_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
+class _Session(requests.Session):
+    """A session for which no answer is a redirect."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere. Otherwise a target would be read even if it is not followed."""
+
+
 class BlockingTransport(Transport):
-    """A transport on requests. It waits in place, so that its coroutines can be `finished`."""
+    """A transport on requests. It blocks, and so its coroutines can be `finished`."""
 
     pause = staticmethod(pause)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._session = requests.Session()
-        self._session.trust_env = self.trust_env
+        self._session = _Session()
+        # Without the environment's .netrc, whose passwords nobody has asked to be sent.
+        self._session.trust_env = False
+        self._session.verify = self.trusted
+        if (url := proxy(self.address)) is not None:
+            self._session.proxies = {"http": url, "https": url}
+        self._session.headers["User-Agent"] = USER_AGENT
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=64))
 
-    async def _try(self, request: Request, token: Token | None) -> tuple[int, bytes]:
+    async def _exchange(self, request: Request, token: Token | None) -> Answer | SentimentError:
         try:
             response = self._session.request(
                 request.method,
@@ -126,25 +205,38 @@ class BlockingTransport(Transport):
                 data=request.body,
                 headers=request.headers,
                 auth=token,
-                timeout=self.timeout,
+                timeout=self.timeout_of(request),
             )
         except requests.Timeout as error:
-            raise self._timed_out(sent=_was_sent(error)) from error
-        except requests.RequestException as error:
-            raise self._failed(_innermost(error), sent=_was_sent(error)) from error
-        return response.status_code, response.content
+            return self._timed_out(sent=_was_sent(error))
+        except (requests.RequestException, HTTPError, UnicodeError, OSError) as error:
+            return self._translated(error, sent=_was_sent(error))
+        return Answer(response.status_code, response.content, response.headers)
 
     async def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
 
 
-def _was_sent(error: requests.RequestException) -> bool:
-    """Whether the server may have got it: what fails before is wrapped as a used-up retry."""
+def _was_sent(error: BaseException) -> bool:
+    """Whether the server may have got it: urllib3 wraps failures to connect in MaxRetryError."""
     return not (error.args and isinstance(error.args[0], MaxRetryError))
 
 
-def _innermost(error: BaseException) -> str:
-    """The name of what went wrong at the bottom; the whole text names objects in memory."""
-    inner = getattr(error, "reason", None) or next(iter(error.args), None)
-    return _innermost(inner) if isinstance(inner, BaseException) else type(error).__name__
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it was made of."""
+    left, seen = [error], set[int]()
+    while left:
+        cause = left.pop()
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            linked = (*cause.args, getattr(cause, "reason", None), cause.__cause__)
+            left += [item for item in linked if isinstance(item, BaseException)]
+
+
+def _checked(timeout: Timeout) -> tuple[float, float]:
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if not all(isinstance(seconds, int | float) and seconds > 0 for seconds in pair):
+        raise ValueError("A timeout is a number of seconds above 0, or a pair of them.")
+    return pair

@@ -1,4 +1,4 @@
-"""Ask the inference API from asynchronous code."""
+"""The asynchronous client of the inference API, over REST."""
 
 import asyncio
 from collections import deque
@@ -7,12 +7,13 @@ from contextlib import aclosing
 from typing import Self
 
 from sentiment_client._async_transport import AsyncTransport
-from sentiment_client._base import Asker
+from sentiment_client._base import BaseClient
 from sentiment_client._chunks import Chunk, chunks, chunks_async, refuse_single
+from sentiment_client._transport import Timeout
 from sentiment_client.models import Prediction, Result
 
 
-class AsyncSentimentClient(Asker):
+class AsyncSentimentClient(BaseClient):
     """SentimentClient for asynchronous code: the same names, to be awaited, and the same errors.
 
         async with AsyncSentimentClient("localhost:8080") as client:
@@ -23,31 +24,34 @@ class AsyncSentimentClient(Asker):
 
     _transport_type = AsyncTransport
 
-    async def predict(self, text: str) -> Prediction:
-        """Score one text; raises SentimentError."""
-        return await self._predict(text)
+    async def predict(self, text: str, *, timeout: Timeout | None = None) -> Prediction:
+        """Score one text; raises SentimentError. `timeout` takes the place of the client's."""
+        return await self._predict(text, timeout)
 
-    async def predict_many(self, texts: Iterable[str] | AsyncIterable[str]) -> list[Result]:
-        """Score many texts, in as few requests as their size allows; answers are in order.
+    async def predict_many(
+        self, texts: Iterable[str] | AsyncIterable[str], *, timeout: Timeout | None = None
+    ) -> list[Result]:
+        """Score many texts, in as few requests as their size allows; results are in order.
 
-        A text that cannot be scored has its error, not raised, in place of its prediction, so
-        that it costs no other text. What fails a whole request is raised.
+        A text that cannot be scored, or a value that is not a str, has its error in place of its
+        prediction, so that it costs no other text. What fails a whole request is raised, and so
+        is what `texts` raises; `predict_stream` gives the results before it first.
         """
-        return [result async for result in self.predict_stream(texts)]
+        return [result async for result in self.predict_stream(texts, timeout=timeout)]
 
     def predict_stream(
-        self, texts: Iterable[str] | AsyncIterable[str]
+        self, texts: Iterable[str] | AsyncIterable[str], *, timeout: Timeout | None = None
     ) -> AsyncGenerator[Result, None]:
         """The same one by one, for more texts than there is memory for.
 
-        Texts are taken as requests can start, and so an answer may wait until `in_flight`
+        Texts are read as requests can start, and so a result may wait until `max_concurrency`
         requests are full or the texts have ended. Closing the generator, which leaving its loop
         does not do by itself (`contextlib.aclosing` does), leaves the rest unread.
         """
         refuse_single(texts)
         if isinstance(texts, AsyncIterable):
-            return self._stream(chunks_async(texts))
-        return self._stream(_async(chunks(texts)))
+            return self._stream(chunks_async(texts), timeout)
+        return self._stream(_async(chunks(texts)), timeout)
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
@@ -59,13 +63,15 @@ class AsyncSentimentClient(Asker):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _stream(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Result, None]:
+    async def _stream(
+        self, chunks: AsyncGenerator[Chunk, None], timeout: Timeout | None
+    ) -> AsyncGenerator[Result, None]:
         running: deque[asyncio.Task[list[Result]]] = deque()
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
-                    running.append(asyncio.create_task(self._predict_chunk(chunk)))
-                    if len(running) >= self._in_flight:
+                    running.append(asyncio.create_task(self._predict_chunk(chunk, timeout)))
+                    if len(running) >= self._max_concurrency:
                         for result in await running.popleft():
                             yield result
             while running:

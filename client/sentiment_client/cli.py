@@ -1,90 +1,129 @@
-"""The `sentiment` command.
-
-sentiment predict "A gripping film." ["Another." ...]    "-" reads one text a line
-sentiment workers 2
-sentiment status
-"""
+"""The `sentiment` command."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedIOBase
 from itertools import groupby
-from typing import cast
+from typing import Any, TextIO, cast
 
+from sentiment_client._address import address_or_default, base_address, is_loopback
 from sentiment_client._lines import arriving_lines
+from sentiment_client._version import __version__
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import SentimentError, Unauthorized
 from sentiment_client.management import ManagementClient
 from sentiment_client.models import Model, Prediction, Result
 
+EPILOG = """\
+examples:
+  sentiment predict "A gripping film." "A mess."
+  sentiment predict --json - < reviews.txt
+  sentiment workers 2
+  sentiment status --management 10.0.0.7:8081
+
+Options may stand before or after the command; an empty variable counts as unset.
+exit codes: 0 success, 1 failure (of one text, too), 2 wrong arguments, 130 Ctrl-C
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0, or 1 when anything failed, after a sentence on stderr."""
-    args = _parser().parse_args(arguments)
-    try:
-        status: int = args.run(args)
-        sys.stdout.flush()
-    except Unauthorized as error:
-        print(f"sentiment: {error} Name TorchServe's tokens with --token-file.", file=sys.stderr)
-        return 1
-    except (SentimentError, ValueError) as error:
-        print(f"sentiment: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # whoever reads has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:  # how `tail -f | sentiment predict -` ends
-        return 130
+    """Run one command; returns its exit code. What fails is one sentence on stderr."""
+    with _retries_on_stderr():
+        try:
+            if sys.stdout is None:
+                raise OSError("Standard output is closed: redirect it, as with > results.txt.")
+            _write_anything(sys.stdout)
+            try:
+                args = parsers()["sentiment"].parse_args(arguments, _defaults())
+                status: int = args.run(args)
+            finally:
+                sys.stdout.flush()
+        except Unauthorized as error:
+            return _failure(f"{error} Name TorchServe's tokens with --token-file.")
+        except (SentimentError, ValueError) as error:
+            return _failure(str(error))
+        except BrokenPipeError:  # the reader has enough, as `head` does
+            _discard_output()
+            return 1
+        except OSError as error:
+            _discard_output()
+            return _failure(error.strerror or str(error))
+        except KeyboardInterrupt:  # how `tail -f | sentiment predict -` ends
+            return 130
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sentiment", description="Ask and steer a text classifier served by TorchServe."
-    )
-    environment = os.environ.get
-    parser.add_argument(
-        "--address",
-        default=environment("SENTIMENT_ADDRESS", "http://127.0.0.1:8080"),
-        help="inference address ($SENTIMENT_ADDRESS; default: %(default)s)",
-    )
-    parser.add_argument(
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of the command itself and of each of its commands, by name."""
+    # Options without defaults: a default after the command would undo the option before it.
+    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    add = options.add_argument
+    add("--address", help="inference address ($SENTIMENT_ADDRESS; default: http://127.0.0.1:8080)")
+    add(
         "--management",
-        default=environment("SENTIMENT_MANAGEMENT", "http://127.0.0.1:8081"),
-        help="management address ($SENTIMENT_MANAGEMENT; default: %(default)s)",
+        metavar="ADDRESS",
+        help="management address ($SENTIMENT_MANAGEMENT; default: http://127.0.0.1:8081, unless "
+        "the inference address is another machine's)",
     )
-    parser.add_argument("--model", default="sentiment", help="default: %(default)s")
-    parser.add_argument(
-        "--token-file",
-        default=environment("SENTIMENT_TOKEN_FILE"),
-        help="TorchServe's key_file.json ($SENTIMENT_TOKEN_FILE)",
+    add("--model", metavar="NAME", help="name of the served model (default: sentiment)")
+    add("--token-file", metavar="PATH", help="TorchServe's key_file.json ($SENTIMENT_TOKEN_FILE)")
+    add("--timeout", type=float, metavar="SECONDS", help="limit of each attempt (default: 60)")
+    add("--json", action="store_true", help="print JSON, one object per line")
+
+    def parser(create: Callable[..., Any], *args: str, **texts: str) -> argparse.ArgumentParser:
+        made = create(*args, parents=[options], formatter_class=_formatter, **texts)
+        return cast(argparse.ArgumentParser, made)
+
+    top = parser(
+        argparse.ArgumentParser,
+        prog="sentiment",
+        description="Query and manage a text classifier served by TorchServe.",
+        epilog=EPILOG,
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    top.add_argument("--version", action="version", version=f"sentiment-client {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
-    predict = commands.add_parser("predict", help="score texts")
-    predict.add_argument("texts", nargs="+", metavar="TEXT", help='"-": one a line from stdin')
-    predict.set_defaults(run=_predict)
+    def command(name: str, about: str, run: Callable[..., int]) -> argparse.ArgumentParser:
+        made = parser(
+            commands.add_parser, name, help=about, description=f"{about[0].upper()}{about[1:]}."
+        )
+        made.set_defaults(run=run)
+        return made
 
-    workers = commands.add_parser("workers", help="run so many workers, and wait for them")
-    workers.add_argument("count", type=int)
-    workers.set_defaults(run=_workers)
+    predict = command("predict", "score texts", _predict)
+    predict.add_argument(
+        "texts", nargs="+", metavar="TEXT", help='text to score; "-" reads one per line from stdin'
+    )
+    workers = command("workers", "scale to COUNT workers and wait until they are ready", _workers)
+    workers.add_argument("count", type=int, metavar="COUNT", help="number of workers, 0 for none")
+    status = command("status", "show the model, its workers and its queue", _status)
+    return {"sentiment": top, "predict": predict, "workers": workers, "status": status}
 
-    status = commands.add_parser("status", help="the model, its workers and its queue")
-    status.set_defaults(run=_status)
-    for command in (predict, workers, status):  # as well as before the command
-        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
-    return parser
+
+def _defaults() -> argparse.Namespace:
+    variables = {"address": "ADDRESS", "management": "MANAGEMENT", "token_file": "TOKEN_FILE"}
+    given = {name: os.environ.get(f"SENTIMENT_{value}") for name, value in variables.items()}
+    return argparse.Namespace(model="sentiment", timeout=60.0, json=False, **given)
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, width=88)
 
 
 def _predict(args: argparse.Namespace) -> int:
     failed = False
     with SentimentClient(
-        args.address, model=args.model, token_file=args.token_file, management=args.management
+        args.address,
+        model=args.model,
+        timeout=(3.05, args.timeout),
+        token_file=args.token_file or None,
+        management=_management_address(args),
     ) as client:
         for texts in _texts(args.texts):
             for text, result in zip(texts, client.predict_stream(texts), strict=True):
@@ -95,32 +134,50 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _workers(args: argparse.Namespace) -> int:
-    with ManagementClient(args.management, token_file=args.token_file) as management:
+    with _management(args) as management:
         scaled = management.scale(args.count, model=args.model)
         _print_model(scaled, args.json, is_default=True)
     return 0
 
 
 def _status(args: argparse.Namespace) -> int:
-    with ManagementClient(args.management, token_file=args.token_file) as management:
+    with _management(args) as management:
         default = management.default_version(args.model)
         for model in management.describe_all(args.model):
             _print_model(model, args.json, is_default=model.version == default)
     return 0
 
 
-def _texts(written: Sequence[str]) -> Iterator[list[str]]:
-    """The texts, in lists of those that there are by now."""
-    for is_stdin, texts in groupby(written, lambda text: text == "-"):
-        if is_stdin:
-            yield from arriving_lines(cast(BufferedIOBase, sys.stdin.buffer))
-        else:
+def _management(args: argparse.Namespace) -> ManagementClient:
+    address = _management_address(args)
+    if address is None:
+        raise ValueError("Name the server's management address with --management.")
+    timeout = (3.05, args.timeout)
+    return ManagementClient(address, timeout=timeout, token_file=args.token_file or None)
+
+
+def _management_address(args: argparse.Namespace) -> str | None:
+    """The management address, or None: that of this machine is not that of another server."""
+    inference = address_or_default(args.address, "SENTIMENT_ADDRESS", "127.0.0.1")
+    if args.management or not is_loopback(base_address(inference, 8080)):
+        return args.management or None
+    return "http://127.0.0.1:8081"
+
+
+def _texts(arguments: Sequence[str]) -> Iterator[list[str]]:
+    """The texts, in lists of those that have arrived."""
+    for is_stdin, texts in groupby(arguments, lambda text: text == "-"):
+        if not is_stdin:
             yield list(texts)
+        elif sys.stdin is None:
+            raise OSError("Standard input is closed: leave out '-', or give it a file.")
+        else:
+            yield from arriving_lines(cast(BufferedIOBase, sys.stdin.buffer))
 
 
 def _print_result(text: str, result: Result, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"text": text} | _as_json(result)))
+        _print_json({"text": text} | _as_json(result))
     elif isinstance(result, Prediction):
         print(f"{result.label}\t{result.score:.4f}\t{text}")
     else:
@@ -133,9 +190,18 @@ def _as_json(result: Result) -> dict[str, object]:
     return {"error": result.message, "error_type": type(result).__name__}
 
 
+def _print_json(fields: dict[str, object]) -> None:
+    try:
+        line = json.dumps(fields, ensure_ascii=False)
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # the terminal's encoding, or half a character
+        line = json.dumps(fields)
+    print(line)
+
+
 def _print_model(model: Model, as_json: bool, *, is_default: bool) -> None:
     if as_json:
-        print(json.dumps(dataclasses.asdict(model) | {"default": is_default}))
+        _print_json(dataclasses.asdict(model) | {"default": is_default})
         return
     default = ", default" if is_default else ""
     print(
@@ -146,3 +212,39 @@ def _print_model(model: Model, as_json: bool, *, is_default: bool) -> None:
     )
     for worker in model.workers:
         print(f"  worker {worker.id}  pid {worker.pid}  {worker.status.lower()}")
+
+
+def _write_anything(stream: TextIO) -> None:
+    """Escape what the encoding of a stream lacks: a strict one would lose whole results."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def _failure(sentence: str) -> int:
+    if sys.stderr is not None:  # print() would take stdout in its place
+        with contextlib.suppress(OSError):
+            print(f"sentiment: {sentence}", file=sys.stderr)
+    return 1
+
+
+def _discard_output() -> None:
+    """Let Python's own flush at the end succeed when nobody can read what is left."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _retries_on_stderr() -> Iterator[None]:
+    """Show what the client logs, in the words of the command."""
+    logger = logging.getLogger("sentiment_client")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("sentiment: %(message)s"))
+    level = logger.level
+    if sys.stderr is not None:
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -1,29 +1,33 @@
-"""Ask the inference API over gRPC: the same questions and answers, on TorchServe's port 7070."""
+"""The client of the inference API over gRPC, on TorchServe's port 7070."""
 
+import re
 from typing import Any
 
 import grpc
 
-from sentiment_client._address import grpc_target
+from sentiment_client._address import address_or_default, grpc_target, is_loopback
+from sentiment_client._answers import NO_REASON, TOO_MANY_BYTES, from_answer, redirected
+from sentiment_client._environment import pem
 from sentiment_client._grpc_messages import METHOD, PredictionResponse, PredictionsRequest
 from sentiment_client._tasks import pause
 from sentiment_client._tokens import Token
-from sentiment_client._transport import Request, Transport
+from sentiment_client._transport import USER_AGENT, Answer, Request, Transport
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import (
-    TOO_MANY_BYTES,
     BackendFailed,
     Malformed,
     NotFound,
     Overloaded,
+    RateLimited,
     SentimentError,
     TooLarge,
     Unauthorized,
     UnexpectedAnswer,
+    WorkerDied,
 )
 
-# As in REST's 500 and 507.
-_WORKER_DIED = (grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED)
+# gRPC's own limit is 4 MiB, less than the service may answer: many labels for many texts.
+MAX_ANSWER_BYTES = 64 << 20
 
 
 class GrpcSentimentClient(SentimentClient):
@@ -32,17 +36,19 @@ class GrpcSentimentClient(SentimentClient):
         with GrpcSentimentClient("localhost:7070") as client:
             print(client.predict("A gripping, beautifully shot film.").label)
 
-    Its options are SentimentClient's, but that the port is 7070 unless named, and that a try has
-    to connect, too, in the time it has to be answered. An error's `status` is what REST would
-    have answered. RuntimeError is raised by calls that are under way when it is closed, or later.
+    Its options are SentimentClient's, except that `address` defaults to $SENTIMENT_GRPC_ADDRESS
+    and then to 127.0.0.1:7070, that `verify` cannot be False, and that connecting counts towards
+    the time to be answered. An error's `status` is what REST would have answered. Calls in flight
+    when it is closed, and later calls, raise RuntimeError.
     """
 
-    def _connect(self, address: str, **options: Any) -> Transport:
-        return GrpcTransport(address, model=self._model, version=self._version, **options)
+    def _connect(self, address: str | None, **options: Any) -> Transport:
+        written = address_or_default(address, "SENTIMENT_GRPC_ADDRESS", "127.0.0.1:7070")
+        return GrpcTransport(written, model=self._model, version=self._version, **options)
 
 
 class GrpcTransport(Transport):
-    """A transport on gRPC. It makes one call, Predictions, and so a request is its body only.
+    """A transport on gRPC. Its one call is Predictions, and so a request is its body only.
 
     gRPC's own retries go by status alone, and TorchServe has one, INTERNAL, for an unknown model
     and for a worker that is away, and none for a batch that was too late.
@@ -51,20 +57,22 @@ class GrpcTransport(Transport):
     pause = staticmethod(pause)
 
     def __init__(self, address: str, *, model: str, version: str | None, **options: Any) -> None:
-        target, secure = grpc_target(address, 7070)
+        target, self._secure = grpc_target(address, 7070)
         super().__init__(target, **options)
         self._model, self._version = model, version or ""
         self._closed = False
         settings = (
-            ("grpc.enable_http_proxy", int(self.trust_env)),
-            # A server that is back is found at the next try, not when gRPC's own pause is over.
+            ("grpc.enable_http_proxy", int(not is_loopback(target))),
+            ("grpc.primary_user_agent", USER_AGENT),
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            # Reconnect fast: gRPC's default backoff outlasts our retries.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 500),
         )
         self._channel = (
-            grpc.secure_channel(target, grpc.ssl_channel_credentials(), settings)
-            if secure
+            grpc.secure_channel(target, grpc.ssl_channel_credentials(pem(self.trusted)), settings)
+            if self._secure
             else grpc.insecure_channel(target, settings)
         )
         self._predictions = self._channel.unary_unary(
@@ -78,45 +86,72 @@ class GrpcTransport(Transport):
         self._closed = True
         self._channel.close()
 
-    async def _try(self, request: Request, token: Token | None) -> tuple[int, bytes]:
+    def _is_secure(self) -> bool:
+        return self._secure
+
+    async def _exchange(self, request: Request, token: Token | None) -> Answer | SentimentError:
         if self._closed:
             raise RuntimeError("The client is closed.")
         message = PredictionsRequest(
             model_name=self._model, model_version=self._version, input={"data": request.body}
         )
         metadata = (("authorization", token.header),) if token else ()
+        _, seconds = self.timeout_of(request)
         try:
-            answer = self._predictions(message, timeout=self.timeout[1], metadata=metadata)
+            answer = self._predictions(message, timeout=seconds, metadata=metadata)
         except grpc.RpcError as error:
-            raise self._translated(error) from error
-        return 200, answer.prediction
+            code, details = error.code(), error.details() or NO_REASON
+        else:
+            return Answer(200, answer.prediction, {})
+        if code is grpc.StatusCode.CANCELLED and self._closed:
+            raise RuntimeError("The client is closed.")
+        return self._error(code, details)
 
-    def _translated(self, error: Any) -> SentimentError | RuntimeError:
-        """The error that a gRPC status stands for, as TorchServe uses them."""
-        code, details = error.code(), error.details() or "The server gave no reason."
+    def _error(self, code: Any, details: str) -> SentimentError:
+        """The error that a gRPC status stands for, as TorchServe, gRPC and proxies use them."""
         reason, _, java = details.partition("\n")  # TorchServe ends with the name of an exception
+        if http := re.search(r"http2 header with status: (\d+)", details):  # of a proxy
+            status = int(http[1])
+            if status < 400:
+                return redirected(status, self.address, "", None)
+            return from_answer(status, b"")
         match code:
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 return self._timed_out(sent=True)
             case grpc.StatusCode.UNAVAILABLE if not java:
-                return self._failed(code.name, sent=True)
+                return self._unavailable(reason)
             case grpc.StatusCode.PERMISSION_DENIED | grpc.StatusCode.UNAUTHENTICATED:
                 return Unauthorized(reason, 400)
             case grpc.StatusCode.UNIMPLEMENTED:
-                return UnexpectedAnswer(f"{self.address} is no TorchServe: check the address.")
-            case grpc.StatusCode.CANCELLED if self._closed:
-                return RuntimeError("The client is closed.")
+                return UnexpectedAnswer(f"{self.address} is not TorchServe: check the address.")
             case grpc.StatusCode.CANCELLED:  # by the server, as it reads no further
                 return TooLarge(TOO_MANY_BYTES, 413)
+            case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in reason:  # by gRPC here
+                return TooLarge("The answer has more bytes than this client takes.", 413)
+            case grpc.StatusCode.RESOURCE_EXHAUSTED if not java and "died" not in reason:
+                return RateLimited(reason, 429)
             case grpc.StatusCode.INVALID_ARGUMENT:
                 return Malformed(reason, 400)
             case grpc.StatusCode.INTERNAL if "NotFoundException" in java:
                 return NotFound(reason, 404)
             case grpc.StatusCode.INTERNAL if "no worker" in reason:
                 return Overloaded(reason, 503)
+            case grpc.StatusCode.INTERNAL if "RST_STREAM" in reason:
+                return self._failed("the connection was reset", sent=True)
             case grpc.StatusCode.UNAVAILABLE:
                 return Overloaded(reason, 503)
-            case _:
-                failure = BackendFailed(reason, 500)
-                failure.passes = code in _WORKER_DIED
-                return failure
+            case grpc.StatusCode.INTERNAL:
+                return WorkerDied(reason, 500)
+            case grpc.StatusCode.RESOURCE_EXHAUSTED:
+                return WorkerDied(reason, 507)
+        return BackendFailed(reason, 500)
+
+    def _unavailable(self, reason: str) -> SentimentError:
+        """No server, no such host, no trust: gRPC tells them apart by its message alone."""
+        if found := re.search(r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER", reason):
+            return self._bad_certificate(found[0].lower().replace("_", " "))
+        if "Hostname Verification" in reason or "Peer name" in reason:
+            return self._bad_certificate("it is for another host")
+        if re.search(r"DNS resolution failed|errors resolving|lookup failed", reason):
+            return self._bad_address()
+        return self._failed("UNAVAILABLE", sent=True)

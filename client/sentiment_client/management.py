@@ -1,19 +1,21 @@
-"""Ask the management API: which models there are, and how many workers each has."""
+"""The client of the management API: models, their versions and their workers."""
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from sentiment_client._address import base_address, model_path
-from sentiment_client._retries import RETRIES
+from sentiment_client._address import address_or_default, base_address, model_path
+from sentiment_client._environment import Verify
+from sentiment_client._retries import MAX_RETRIES, logger
 from sentiment_client._tasks import finished
 from sentiment_client._transport import BlockingTransport, Request, Timeout
 from sentiment_client.errors import TimedOut, UnexpectedAnswer
 from sentiment_client.models import Model
 
 TIMEOUT = (3.05, 30.0)
-# How often a worker's state is asked for while it is waited for, in seconds.
+# Seconds between two looks at workers that are waited for.
 _POLL = 0.2
 
 
@@ -21,25 +23,30 @@ class ManagementClient:
     """A client of the management address; close it, or use it as a context manager.
 
     Everything here is asynchronous on the server and then polled: a synchronous call would
-    block a thread that TorchServe also answers predictions with. What can be repeated safely,
-    everything but `register` and `unregister`, is retried as predictions are.
+    block a thread that TorchServe also answers predictions with. Calls that are safe to repeat,
+    all but `register` and `unregister`, are retried as predictions are. `address` defaults to
+    $SENTIMENT_MANAGEMENT, and then to http://127.0.0.1:8081; the other options are
+    SentimentClient's.
     """
 
     def __init__(
         self,
-        address: str = "http://127.0.0.1:8081",
+        address: str | None = None,
         *,
         timeout: Timeout = TIMEOUT,
-        retries: int = RETRIES,
+        max_retries: int = MAX_RETRIES,
+        verify: Verify = True,
         token: str | None = None,
         token_file: Path | str | None = None,
     ) -> None:
+        written = address_or_default(address, "SENTIMENT_MANAGEMENT", "http://127.0.0.1:8081")
         self._transport = BlockingTransport(
-            base_address(address, 8081),
+            base_address(written, 8081),
             kind="management",
             timeout=timeout,
-            retries=retries,
+            max_retries=max_retries,
             repeated=("GET", "PUT"),
+            verify=verify,
             token=token,
             token_file=token_file,
         )
@@ -59,7 +66,7 @@ class ManagementClient:
         self.close()
 
     def list(self) -> dict[str, str]:
-        """Every registered model's name -> the archive of its default version."""
+        """The names of all registered models -> the archive of the default version of each."""
         models: dict[str, str] = {}
         page: str | None = "0"
         while page is not None:
@@ -110,12 +117,8 @@ class ManagementClient:
         }
         if model is not None:
             params["model_name"] = model
-        before = self._versions()
-        self.send("POST", "/models", params=params)
-        added = self._versions() - before
-        if not added:
-            raise UnexpectedAnswer(f"{archive} was accepted, but no version was added.")
-        name, version = added.pop()
+        answer = self.send("POST", "/models", params=params)
+        name, version = self._registered(answer, archive, model)
         return self.scale(workers, model=name, version=version, wait=wait)
 
     def unregister(self, model: str, version: str | None = None) -> None:
@@ -134,11 +137,11 @@ class ManagementClient:
         version: str | None = None,
         wait: float = 120.0,
     ) -> Model:
-        """Run so many workers, and wait until they have all loaded the model.
+        """Scale to this number of workers, and wait until all of them have loaded the model.
 
-        TorchServe ends surplus workers at once, whatever they are doing: what they were scoring
-        is answered with a 500, which the prediction client sends again. `wait` is in seconds, 0
-        for not at all; raises TimedOut when it is over.
+        TorchServe ends surplus workers at once, in the middle of their work: requests that they
+        were scoring get a 500, which the prediction client retries. `wait` is in seconds, 0 for
+        not at all; raises TimedOut when it is over.
         """
         if workers < 0:
             raise ValueError("There cannot be fewer than 0 workers.")
@@ -149,6 +152,8 @@ class ManagementClient:
         }
         self.send("PUT", model_path("models", model, version), params=params)
         deadline = time.monotonic() + wait
+        if wait:
+            logger.info("waiting up to %.0f s for %d ready workers of %s", wait, workers, model)
         while True:
             described = self.describe(model, version)
             if not wait or len(described.workers) == described.ready_workers == workers:
@@ -160,7 +165,22 @@ class ManagementClient:
                 )
             time.sleep(_POLL)
 
-    def _versions(self) -> set[tuple[str, str]]:
-        return {
-            (model.name, model.version) for name in self.list() for model in self.describe_all(name)
-        }
+    def _registered(self, answer: Any, archive: str, model: str | None) -> tuple[str, str]:
+        """The name and version of what was registered.
+
+        TorchServe's answer names them, unless the archive brings its own number of workers.
+        """
+        status = str(answer.get("status")) if isinstance(answer, dict) else ""
+        if named := re.match(r'Model "(.+)" Version: (\S+) registered', status):
+            return named[1], named[2]
+        versions = [
+            (version.name, version.version)
+            for name in ([model] if model else self.list())
+            for version in self.describe_all(name)
+            if version.archive == archive
+        ]
+        if len(versions) != 1:
+            raise UnexpectedAnswer(
+                f"{archive} was accepted, but the server does not say as what: see describe_all."
+            )
+        return versions[0]

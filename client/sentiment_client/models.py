@@ -1,4 +1,4 @@
-"""What the servers answer, typed."""
+"""Typed answers of the inference and the management API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from sentiment_client.errors import SentimentError, UnexpectedAnswer
 
 @dataclass(frozen=True)
 class Prediction:
-    """One text's answer.
+    """The answer for one text.
 
-    `label` is the best label and `score`, 0 to 1, its score; `scores` holds every label's.
-    `tokens` were scored; `truncated` says that the text was longer than the model takes.
+    `label` is the best label and `score` its score, 0 to 1; `scores` has the score of every label.
+    `tokens` is the number of tokens that were scored; `truncated` is True if the text was longer
+    than the model takes.
     """
 
     label: str
@@ -36,7 +37,7 @@ class Prediction:
             raise UnexpectedAnswer("The answer is not a prediction: check the address.") from None
 
 
-# What each of many texts gets.
+# One of the results for many texts.
 Result = Prediction | SentimentError
 
 

@@ -1,5 +1,7 @@
-"""Text in, labels and scores out: the core of the handler, which knows no TorchServe.
+"""Text in, labels and scores out: the core of the handler, which imports no TorchServe.
 
-`body` reads what a client sent, a dialect decodes it to a `Request`, the `Classifier` scores the
-texts of all requests of a batch together, and the dialect encodes the answer.
+`batch` takes requests to responses. `protocol` is the HTTP side, `inference` the model's.
 """
+
+# The version of the API in the OpenAPI document; the same as the client's.
+__version__ = "0.2.0"

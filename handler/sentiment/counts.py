@@ -1,7 +1,7 @@
-"""What the batches of a worker count, told to TorchServe off the way of a request.
+"""Counters of a worker, flushed to TorchServe off the request path.
 
-Each update is a line that TorchServe reads and parses on the cores that score, so a lone request
-would wait for its own.
+Each update is a log line that TorchServe parses on the same cores, so a lone request would wait for
+its own.
 """
 
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class Counts:
-    """Adds up, and updates TorchServe's `metrics` some `seconds` after the first of the batches."""
+    """Sums up counts; updates TorchServe's `metrics` `seconds` after the first unflushed batch."""
 
     def __init__(self, seconds: float = 0.1) -> None:
         self._seconds = seconds
@@ -23,12 +23,12 @@ class Counts:
         self._lock = threading.Lock()
 
     def add(self, counts: Mapping[str, int], metrics: Any) -> None:
-        """Count one batch; raises RuntimeError where the system has no thread to give."""
+        """Count one batch; raises RuntimeError if no thread can be started."""
         with self._lock:
             self._sums.update(counts)
             if self._timer is None:
                 timer = threading.Timer(self._seconds, self._update, [metrics])
-                timer.daemon = True  # the end of a worker shall not wait for it
+                timer.daemon = True  # a worker does not wait for it when it ends
                 timer.start()
                 self._timer = timer
 
@@ -37,7 +37,7 @@ class Counts:
             sums, self._sums, self._timer = self._sums, Counter(), None
         try:
             for name, value in sums.items():
-                # Without an index each line names every request of the last batch.
+                # Without an index each line would hold the ids of the whole last batch.
                 metrics.add_counter(name, value, idx=0)
-        except Exception as error:  # in a thread nobody else would see it
+        except Exception as error:  # nothing else would report it from a thread
             logger.error("updating the metrics failed: %s", type(error).__name__)

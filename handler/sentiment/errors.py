@@ -1,14 +1,19 @@
-"""Everything that can be wrong with a request, each with its HTTP status.
+"""Everything that can be wrong with a request, with its HTTP status.
+
+    bytes --read--> body --decode--> texts --tokenize, score--> results --encode--> response
+     Malformed       Validation, TooLarge      Overloaded, Backend
+     Unsupported
 
     RequestError
     ├── Malformed     400   the body cannot be read
-    ├── Validation    422   it can, but it does not ask for anything that can be answered
-    ├── TooLarge      413   it asks for more than one request may
-    ├── Unsupported   415   it is of a kind that is not spoken here
+    ├── Validation    422   the body can be read, but cannot be answered
+    ├── TooLarge      413   more than one request may hold
+    ├── Unsupported   415   a content type, charset or encoding that is not supported
     ├── Overloaded    503   the batch ran out of time
-    └── Backend       500   a defect of ours
+    └── Backend       500   a defect in the service
 
-An error belongs to one request, or to one text of a request, and never to its batch.
+An error belongs to one request, or to one text of a request, and never to its batch. The names are
+those of `ErrorType` in Text Embeddings Inference, where it has them.
 """
 
 from collections.abc import Iterable
@@ -20,14 +25,14 @@ Item = TypeVar("Item")
 
 
 class ErrorAnswer(Struct):
-    """One plain sentence that says what to change, and the kind that programs go by."""
+    """`error` is one plain sentence that says what to change; `error_type` is for programs."""
 
     error: str
     error_type: str
 
 
 class RequestError(Exception):
-    """`message` is one plain sentence for the client that says what to change."""
+    """`message` is one plain sentence that tells the client what to change."""
 
     status: ClassVar[int]
 
@@ -37,26 +42,26 @@ class RequestError(Exception):
 
     @property
     def error_type(self) -> str:
-        """The name that clients tell errors apart by."""
+        """The name by which clients tell errors apart."""
         return type(self).__name__
 
     def answer(self) -> ErrorAnswer:
-        """The body of the answer, or the entry of one text in a list of answers."""
+        """The body of the response, or the entry of one text in a list of answers."""
         return ErrorAnswer(self.message, self.error_type)
 
     def at(self, index: int) -> Self:
-        """The same error, of one text among many."""
+        """The same error for the text at `index` of many."""
         return type(self)(f"At index {index}: {self.message}")
 
 
 class Malformed(RequestError):
-    """The bytes are not what they say they are, or there are none."""
+    """The bytes do not match their content type, or there are none."""
 
     status = 400
 
 
 class Validation(RequestError):
-    """Readable, but of the wrong shape, type or range."""
+    """A readable body of the wrong shape, type or range."""
 
     status = 422
 
@@ -68,13 +73,13 @@ class TooLarge(RequestError):
 
 
 class Unsupported(RequestError):
-    """A content type, character set or encoding that is not spoken here."""
+    """A content type, charset or encoding that is not supported."""
 
     status = 415
 
 
 class Overloaded(RequestError):
-    """The batch ran out of time before this text was scored; worth sending again."""
+    """The batch ran out of time before this text was scored; send it again later."""
 
     status = 503
 
@@ -86,7 +91,7 @@ class Backend(RequestError):
 
 
 def all_good(items: Iterable[Item | RequestError], *, indexed: bool) -> list[Item]:
-    """The items if no error is among them; else raises the first one, naming its index or not."""
+    """The items if none is an error; else raises the first error, with its index if `indexed`."""
     good = []
     for index, item in enumerate(items):
         if isinstance(item, RequestError):

@@ -1,4 +1,4 @@
-"""What is served: the model by name and version, its labels, and the handler's settings."""
+"""The model that is served: its name, version and labels, and the handler's settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from sentiment.settings import Settings
 
 @dataclass(frozen=True)
 class ServedModel:
-    """`labels` are in the model's order."""
+    """`labels` are in the order of the logits; `special_tokens` are added to every text."""
 
     name: str
     version: str
     labels: Sequence[str]
     settings: Settings
+    special_tokens: int = 0

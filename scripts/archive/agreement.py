@@ -1,7 +1,10 @@
-"""How well an engine agrees with the reference on the bundled corpus, and how well it has to."""
+"""How well an engine agrees with the reference on a set of texts, and how well it has to.
+
+Probabilities are compared as they are. Values of a regression are compared on the scale of the
+checkpoint: a difference is a share of how far apart the values of different texts lie.
+"""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -9,16 +12,17 @@ from numpy.typing import NDArray
 
 from sentiment.inference.activation import Activation, apply_activation
 
-# Sentences and whole reviews, one a line, written for this.
-CORPUS = Path(__file__).with_name("corpus.txt")
+# Smallest share of unchanged labels; largest mean difference of a score.
 LABELS, SCORE = 0.985, 0.03
+# What fp32 cannot tell apart, as a share of the largest value: about eight units in the last place.
+RESOLUTION = 1e-6
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """`labels`: share of those that stay; `score`: mean move of the score of a text's best one.
+    """`labels`: share of unchanged labels; `score`: mean difference of the best label's score.
 
-    A text has one label, its best; where each has a chance of its own, it has or lacks every one.
+    A text has one label, its best one; in a multi-label model it has or lacks each of them.
     """
 
     labels: float
@@ -30,8 +34,8 @@ class Agreement:
     ) -> Self:
         """Compare two logits [texts, labels] of the same texts, as scores."""
         texts, best = np.arange(len(reference)), reference.argmax(axis=1)
-        difference = apply_activation(logits, function) - apply_activation(reference, function)
-        moved = np.abs(difference)[texts, best]
+        scores = apply_activation(reference, function)
+        moved = differences(apply_activation(logits, function), scores, function)[texts, best]
         same = float((logits.argmax(axis=1) == best).mean())
         if function == "sigmoid":
             same = min(same, float(((logits > 0) == (reference > 0)).mean()))
@@ -51,3 +55,25 @@ class Agreement:
     def record(self) -> dict[str, float]:
         """As the archive holds it."""
         return asdict(self)
+
+
+def differences(
+    values: NDArray[np.float32], reference: NDArray[np.float32], function: Activation
+) -> NDArray[np.float64]:
+    """How far `values` are from `reference`, both [texts, labels], on the scale of what they are.
+
+    `function` is the checkpoint's activation. Scores and logits of a classifier have the scale 1.
+    The values of a regression have that of their label: its range over the texts. What fp32 cannot
+    tell apart is no difference. NaN stays NaN, and so fails each comparison with a tolerance.
+    """
+    wanted = reference.astype(np.float64)
+    resolution = RESOLUTION * np.abs(wanted).max(initial=0)
+    excess = np.maximum(np.abs(values.astype(np.float64) - wanted) - resolution, 0)
+    scale: NDArray[np.float64] = np.ones(wanted.shape[1])  # [labels]
+    if function == "none" and len(wanted):
+        spread = np.ptp(wanted, axis=0)
+        # A constant label has no range: its own size is the scale.
+        constant = np.maximum(np.abs(wanted).max(axis=0), np.finfo(np.float32).tiny)
+        scale = np.where(spread > resolution, spread, constant)
+    shares: NDArray[np.float64] = excess / scale
+    return shares

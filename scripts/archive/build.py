@@ -1,11 +1,11 @@
 """Package a `transformers` sequence classifier and the handler as a TorchServe archive.
 
-    python -m scripts.archive.build [--model path-or-hub-name] [--version 1.0]
+    python -m scripts.archive.build [--model path-or-hub-name] [--texts file] [--version 1.0]
 
-The model is exported for the engines that are faster than torch, where it can be.
-The finished archive is unpacked, loaded and asked by the handler itself, and its scores are
-compared with `transformers`' own pipeline, before it replaces the one in the model store. So what
-would not load, or would answer wrongly, is refused here.
+The model is exported for the engines that are faster than torch, where that works. The finished
+archive is unpacked and loaded by the handler itself, which scores texts as `transformers`' own
+pipeline must. Only then does it replace the one in the model store: a checkpoint that would not
+load, or would give wrong answers, is refused here.
 """
 
 import argparse
@@ -16,18 +16,23 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
+import yaml
+
+from scripts.archive.checkpoint import MODEL_FILES, save_checkpoint
+from scripts.archive.labels import check_size
+from scripts.archive.texts import SAVED_TEXTS, comparison_texts, save_texts
 from scripts.failure import Failure
 from scripts.paths import ROOT
-
-MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
 def main() -> int:
     """Read the arguments and build."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="folder, or name on the hub (default: the last one built)")
+    parser.add_argument(
+        "--texts", type=Path, help="file to compare engines on, one text per line (default: ours)"
+    )
     parser.add_argument("--name", default="sentiment", help="name it is served under")
     parser.add_argument("--version", default="1.0")
     parser.add_argument("--output", type=Path, help="default: model_store/NAME.mar")
@@ -35,10 +40,12 @@ def main() -> int:
     output = args.output or ROOT / "model_store" / f"{args.name}.mar"
     # Remembered, so that a rebuild after a change of the handler keeps the user's own model.
     last = output.with_suffix(".model")
-    model = args.model or (last.read_text(encoding="utf-8") if last.exists() else "model")
+    remembered = last.read_text(encoding="utf-8").splitlines() if last.exists() else ["model"]
+    model = args.model or remembered[0]
+    texts = args.texts or (Path(remembered[1]) if not args.model and remembered[1:] else None)
     try:
-        labels = build(model, output, args.name, args.version)
-        last.write_text(model, encoding="utf-8")
+        labels = build(model, output, args.name, args.version, texts)
+        last.write_text("\n".join([model, *([str(texts)] if texts else [])]), encoding="utf-8")
     except Failure as failure:
         if failure.log:
             print(failure.log, file=sys.stderr)
@@ -54,59 +61,41 @@ def main() -> int:
         print(f"The archive cannot be written: {error}.", file=sys.stderr)
         return 1
     size = output.stat().st_size / 1e6
-    print(f"Built {output} ({size:.1f} MB): {model}, labels {', '.join(labels)}")
+    shown = ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if labels[10:] else "")
+    print(f"Built {output} ({size:.1f} MB): {model}, labels {shown}")
     return 0
 
 
-def build(model: str, output: Path, name: str = "sentiment", version: str = "1.0") -> list[str]:
-    """Build and check the archive, move it to `output`, return its labels; raises Failure."""
+def build(
+    model: str,
+    output: Path,
+    name: str = "sentiment",
+    version: str = "1.0",
+    texts: Path | None = None,
+) -> list[str]:
+    """Build and check the archive, move it to `output`, return its labels; raises Failure.
+
+    The engines are compared on `texts`, a file with one text per line, or on texts of our own.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the output, so that the last step is a rename and no half-written archive is seen.
+    # Next to the output, so that the last step is a rename and no half-written archive is seen.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
         work = Path(folder)
         image = work / "image"
-        labels = save_checkpoint(model, image / "model")
+        labels, tokenizer = save_checkpoint(model, image / "model")
+        limits = yaml.safe_load((ROOT / "handler/model-config.yaml").read_text(encoding="utf-8"))
+        check_size(
+            labels,
+            limits["handler"]["max_texts_per_request"],
+            limits["handler"]["max_response_bytes"],
+        )
+        saved = save_texts(comparison_texts(tokenizer, texts), image / "model")
         export(image / "model")
+        compared = saved.replace(work / saved.name)
         copy_handler(image)
         archive = run_archiver(image, work, name, version)
-        check(archive, work / "unpacked")
+        check(archive, work / "unpacked", model, compared)
         archive.replace(output)
-    return labels
-
-
-def save_checkpoint(model: str, folder: Path) -> list[str]:
-    """Load `model` with `transformers` and save what the handler needs; returns its labels."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
-
-    if not Path(model).is_dir() and (Path(model).exists() or model.startswith(("/", ".", "~"))):
-        raise Failure(f"{model} is no folder: name one that save_pretrained wrote.")
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
-            model, dtype="auto", output_loading_info=True, local_files_only=Path(model).is_dir()
-        )
-        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=Path(model).is_dir())
-    except Exception as error:  # the loaders of three libraries raise whatever they like
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Failure(f"{model} cannot be loaded as a sequence classifier: {reason}") from None
-    checkpoint, report = loaded
-    if report["missing_keys"]:
-        raise Failure(
-            f"{model} has no trained classification head ({sorted(report['missing_keys'])[0]} is "
-            "missing): fine-tune it first, or name a checkpoint that is."
-        )
-    config = checkpoint.config
-    labels = [str(config.id2label[index]) for index in range(config.num_labels)]
-    if len(set(labels)) < len(labels):
-        raise Failure(f"{model} has two labels of one name: give each its own in id2label.")
-    if not getattr(tokenizer, "is_fast", False):
-        raise Failure(f"{model} has no fast tokenizer: save one with it, as tokenizer.json.")
-    checkpoint.save_pretrained(folder, max_shard_size="1TB")
-    tokenizer.save_pretrained(folder)
-    for path in folder.iterdir():
-        if path.name not in MODEL_FILES:
-            path.unlink()
     return labels
 
 
@@ -116,6 +105,7 @@ def export(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.archive.export", folder],
         cwd=ROOT,
+        stdin=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(ROOT / "handler"), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -123,15 +113,15 @@ def export(folder: Path) -> None:
     )
     print(done.stdout, end="", flush=True)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        lines = done.stderr.strip().splitlines() or ["it exited without an error message"]
         print(f"It cannot be exported, so torch will serve it, more slowly: {lines[-1]}")
         for path in folder.iterdir():
-            if path.name not in MODEL_FILES:
+            if path.name not in (*MODEL_FILES, SAVED_TEXTS):
                 path.unlink()
 
 
 def copy_handler(image: Path) -> None:
-    """The handler's own files, and nothing that lies about beside them."""
+    """Copy the handler's own files to `image`, and no caches or editor files next to them."""
     for path in (ROOT / "handler").rglob("*"):
         if path.suffix in (".py", ".yaml", ".html"):
             target = image / path.relative_to(ROOT / "handler")
@@ -141,7 +131,7 @@ def copy_handler(image: Path) -> None:
 
 def run_archiver(image: Path, work: Path, name: str, version: str) -> Path:
     """Run torch-model-archiver on the image of the archive's root."""
-    # It deletes $TMPDIR/<model name> before it starts: it gets a folder of its own.
+    # It deletes $TMPDIR/<model name> before it starts, so it gets a private folder.
     temp = work / "temp"
     temp.mkdir()
     command: list[Path | str] = [
@@ -161,21 +151,26 @@ def run_archiver(image: Path, work: Path, name: str, version: str) -> Path:
     return archive
 
 
-def check(archive: Path, folder: Path) -> None:
-    """Unpack the archive and have it load and answer, in a process like a worker."""
+def check(archive: Path, folder: Path, model: str, texts: Path) -> None:
+    """Unpack the archive to `folder`, and load and check it there, in a process like a worker.
+
+    `model` is what it was made of, and `texts` a file of texts to score. Raises Failure.
+    """
     with zipfile.ZipFile(archive) as content:
         content.extractall(folder)
+    original = str(Path(model).resolve()) if Path(model).is_dir() else model
     # As in a worker, the unpacked archive is the working folder and first on the path.
     done = subprocess.run(
-        [sys.executable, "-P", ROOT / "scripts" / "archive" / "check.py"],
+        [sys.executable, "-P", "-m", "scripts.archive.check", original, texts.resolve()],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"},
+        env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        lines = done.stderr.strip().splitlines() or ["it exited without an error message"]
         raise Failure(f"The archive would not serve: {lines[-1]}", "\n".join(lines[-20:-1]))
 
 

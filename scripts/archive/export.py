@@ -2,9 +2,10 @@
 
     python -m scripts.archive.export FOLDER
 
-FOLDER holds what `save_pretrained` wrote. Beside it come `model.xml` with `model.bin` for OpenVINO,
+FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
+`texts.py`). Beside it come `model.xml` with `model.bin` for OpenVINO,
 `model.int8.onnx` for ONNX Runtime, and `engines.json` with the engines that agree with torch on the
-bundled corpus; an int8 that does not is taken away again. Run by `archive.py` in a process of its
+texts; an int8 that does not is taken away again. Run by `archive.py` in a process of its
 own, since an exporter may do anything, up to ending its process, to an architecture that it was not
 made for; its exit code is then not 0 and its last line the reason.
 """
@@ -24,9 +25,10 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from scripts.archive.agreement import CORPUS, Agreement
+from scripts.archive.agreement import Agreement, differences
 from scripts.archive.packing import Inputs, Packed, Padded, forms
 from scripts.archive.quantization import fits_half, quantise
+from scripts.archive.texts import saved_texts
 from sentiment.inference import engines
 from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
@@ -67,7 +69,7 @@ def add_engines(folder: Path) -> None:
         # Of plain operators, which the runtimes fuse into something faster than their own one.
         attn_implementation="eager",
     )
-    *better, (form, inputs) = forms(model.eval(), Checkpoint.read(folder).pad)
+    *better, (form, inputs) = forms(model.eval(), Checkpoint.read(folder).pad_token_id)
     for better_form, better_inputs in better:
         try:
             return add_form(folder, better_form, better_inputs)
@@ -127,22 +129,23 @@ def measure(folder: Path) -> dict[str, Agreement]:
     checkpoint = Checkpoint.read(folder)
     function = activation_for(checkpoint.problem_type, len(checkpoint.labels))
     threads = os.cpu_count() or 1
-    tokenizer = Tokenizer(folder, min(512, longest_input(folder, checkpoint.positions)))
-    ids = [tokens.ids for tokens in tokenizer(CORPUS.read_text(encoding="utf-8").splitlines())]
-    reference = _logits(engines.load("torch", folder, checkpoint.pad, threads), ids)
+    tokenizer = Tokenizer(folder, min(512, longest_input(folder, checkpoint.max_positions)))
+    ids = [tokens.ids for tokens in tokenizer(saved_texts(folder))]
+    reference = _logits(engines.load("torch", folder, checkpoint.pad_token_id, threads), ids)
     measured = {}
     for name in ("bf16", "int8", "fp32"):
         if name == "bf16" and not has_bf16():
             continue
         try:
-            logits = _logits(engines.load(name, folder, checkpoint.pad, threads), ids)
+            logits = _logits(engines.load(name, folder, checkpoint.pad_token_id, threads), ids)
         except Exception as error:
             if name == "fp32":
                 raise
             print(f"  {name}: {type(error).__name__}: refused")
             continue
         agreement = Agreement.of(logits, reference, function)
-        exact = name != "fp32" or bool(np.abs(logits - reference).max() <= TOLERANCE)
+        largest = differences(logits, reference, function).max()
+        exact = name != "fp32" or bool(largest <= TOLERANCE)
         good = agreement.good and exact
         print(f"  {name}: {agreement}{'' if good else ': refused'}")
         if good:

@@ -1,4 +1,4 @@
-"""TorchServe's `config.properties`: what the scripts need to know of it."""
+"""TorchServe's `config.properties`, as far as the scripts need it."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scripts.failure import Failure
+from scripts.launcher.addresses import reachable
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Properties:
     @classmethod
     def read(cls, path: Path) -> "Properties":
         """Read a Java properties file: comments, and values continued after a backslash."""
-        text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
+        text = re.sub(r"\\\n\s*", "", path.read_text(encoding="latin-1"))
         values = {}
         for line in text.splitlines():
             name, equals, value = line.partition("=")
@@ -31,32 +32,34 @@ class Properties:
     def write(self, path: Path, **changes: str) -> "Properties":
         """Write these settings with some changed, for a server of another kind."""
         values = self.values | changes
-        path.write_text("".join(f"{k}={v}\n" for k, v in values.items()), encoding="utf-8")
+        text = "".join(f"{k}={v}\n" for k, v in values.items())
+        # Java reads Latin-1 with escapes, UTF-16 code units in hexadecimal.
+        path.write_text(re.sub(r"[^\x00-\x7f]", _escape, text), encoding="ascii")
         return Properties(path, values)
 
     @property
     def inference(self) -> str:
-        """Base address of the inference API."""
-        return self.values.get("inference_address", "http://127.0.0.1:8080")
+        """Where this machine reaches the inference API."""
+        return reachable(self.values.get("inference_address", "http://127.0.0.1:8080"))
 
     @property
     def management(self) -> str:
-        """Base address of the management API."""
-        return self.values.get("management_address", "http://127.0.0.1:8081")
+        """Where this machine reaches the management API."""
+        return reachable(self.values.get("management_address", "http://127.0.0.1:8081"))
 
     @property
     def metrics(self) -> str:
-        """Base address of the metrics."""
-        return self.values.get("metrics_address", "http://127.0.0.1:8082")
+        """Where this machine reaches the metrics."""
+        return reachable(self.values.get("metrics_address", "http://127.0.0.1:8082"))
 
     @property
     def needs_token(self) -> bool:
-        """TorchServe asks for tokens unless told not to."""
+        """Whether TorchServe requires tokens, which is its default."""
         return self.values.get("disable_token_authorization", "false") != "true"
 
     @property
     def models(self) -> dict[str, Any]:
-        """What `models` says of each model and version."""
+        """Model name -> version -> its settings, as `models` has them."""
         return dict(json.loads(self.values.get("models", "{}")))
 
     def ports(self) -> dict[str, tuple[str, int]]:
@@ -82,3 +85,8 @@ class Properties:
                 raise Failure(f"grpc_{name}_port in {self.path} must be a number, not {number!r}.")
             ports[f"grpc_{name}_port"] = (host, int(number))
         return ports
+
+
+def _escape(character: re.Match[str]) -> str:
+    units = character[0].encode("utf-16-be")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))

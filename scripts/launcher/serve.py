@@ -4,7 +4,9 @@ python -m scripts.launcher.serve start
 python -m scripts.launcher.serve stop
 """
 
+import argparse
 import json
+import os
 import sys
 
 from scripts.failure import Failure
@@ -13,19 +15,29 @@ from scripts.launcher.server import EXAMPLE, MODEL, Server
 from scripts.paths import ROOT
 from sentiment_client import Prediction, SentimentError
 
+# The variables from which curl takes a proxy for http://.
+_PROXIES = {"http_proxy", "all_proxy", "ALL_PROXY"}
+
 
 def main() -> int:
-    """Run the one command that was named."""
+    """Run the command that was named; the exit code is 1 if it failed, 2 if there is no such."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.launcher.serve",
+        description="Start or stop the TorchServe of this checkout.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("start", help="start it, and wait until it has answered a request")
+    commands.add_parser("stop", help="end it with all its processes")
+    command = parser.parse_args().command
     try:
-        properties = Properties.read(ROOT / "config.properties")
         server = Server(
-            properties,
+            Properties.read(ROOT / "config.properties"),
             model_store=ROOT / "model_store",
             log_config=ROOT / "log4j2.xml",
             home=ROOT,
             run=ROOT / ".run",
         )
-        start(server) if sys.argv[1] == "start" else stop(server)
+        {"start": start, "stop": stop}[command](server)
     except Failure as failure:
         if failure.log:
             print(f"\nThe last lines of the log:\n{failure.log}\n", file=sys.stderr)
@@ -38,13 +50,13 @@ def main() -> int:
 
 
 def start(server: Server) -> None:
-    """Start, or say that it is up; either way show a real answer."""
+    """Start it, or say that it is up already; either way show a real answer."""
     if server.java() is None:
         print("Starting TorchServe", flush=True)
         show(server, server.start(), "is up")
         return
     try:
-        with server.client(retries=1) as client:
+        with server.client(max_retries=1) as client:
             answer = client.predict(EXAMPLE)
     except SentimentError as error:
         raise Failure(
@@ -65,7 +77,10 @@ def start(server: Server) -> None:
         if path.stat().st_mtime > started
     ]
     if changed:
-        print(f"\nIt was started before {' and '.join(changed)} changed: 'make stop' first.")
+        print(
+            f"\n{' and '.join(changed)} changed after it was started: run 'make stop serve' to "
+            "apply that."
+        )
 
 
 def stop(server: Server) -> None:
@@ -74,13 +89,14 @@ def stop(server: Server) -> None:
 
 
 def show(server: Server, answer: Prediction, state: str) -> None:
-    """Where it is, how to ask it, and what it said just now."""
+    """Print where it is, a command that sends it a text, and the answer it just gave."""
     url = f"{server.properties.inference}/predictions/{MODEL}"
     body = json.dumps({"text": EXAMPLE})
-    token = ""
+    # Without it curl, too, would send the text to a proxy.
+    options = " --noproxy '*'" if _PROXIES & os.environ.keys() else ""
     if server.properties.needs_token:
         read = "import json; print(json.load(open('key_file.json'))['inference']['key'])"
-        token = f' -H "Authorization: Bearer $(python3 -c "{read}")"'
+        options += f' -H "Authorization: Bearer $(python3 -c "{read}")"'
     native = {
         "sentiment": answer.label,
         "score": answer.score,
@@ -89,7 +105,7 @@ def show(server: Server, answer: Prediction, state: str) -> None:
         "truncated": answer.truncated,
     }
     print(f"The server {state} at {server.properties.inference}; its log is {server.log}\n")
-    print(f"  curl -H 'Content-Type: application/json' -d '{body}'{token} {url}")
+    print(f"  curl -H 'Content-Type: application/json' -d '{body}'{options} {url}")
     print(f"  {json.dumps(native)}")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scripts.archive.build import build, check
+from scripts.archive.texts import CORPUS
 from scripts.failure import Failure
 from scripts.paths import ROOT
 from sentiment.inference.engines import FILES, MEASURED
@@ -81,9 +82,9 @@ def loads(unpacked: Path) -> bool:
     """Whether a process like a worker can load the unpacked archive and score with it."""
     return (
         subprocess.run(
-            [sys.executable, "-P", ROOT / "scripts" / "check_archive.py"],
+            [sys.executable, "-P", "-m", "scripts.archive.check", MODEL, CORPUS],
             cwd=unpacked,
-            env=os.environ | {"PYTHONPATH": str(unpacked), "HF_HUB_OFFLINE": "1"},
+            env=os.environ | {"PYTHONPATH": f"{unpacked}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"},
             capture_output=True,
             check=False,
         ).returncode
@@ -140,14 +141,14 @@ def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "~/nowhere", str(Path(__file__))])
-def test_what_is_no_folder_is_told_so(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Failure, match="is no folder"):
+def test_a_path_that_is_not_a_directory_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Failure, match="is not a directory"):
         build(name, tmp_path / "own.mar")
 
 
 def test_labels_of_one_name_are_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "own", id2label={0: "same", 1: "same"})
-    with pytest.raises(Failure, match="two labels of one name"):
+    with pytest.raises(Failure, match="two labels named 'same'"):
         build(str(folder), tmp_path / "own.mar")
 
 
@@ -157,4 +158,4 @@ def test_a_handler_that_does_not_load_is_refused(archive: Path, tmp_path: Path) 
     with zipfile.ZipFile(broken, "a") as content, pytest.warns(UserWarning, match="Duplicate"):
         content.writestr("model-config.yaml", "handler: {}\n")
     with pytest.raises(Failure, match="needs a setting named"):
-        check(broken, tmp_path / "unpacked")
+        check(broken, tmp_path / "unpacked", str(MODEL), CORPUS)

@@ -17,7 +17,9 @@ from onnx import numpy_helper
 
 from scripts.archive import build as archives
 from scripts.archive import export
-from scripts.archive.agreement import CORPUS, Agreement
+from scripts.archive.agreement import Agreement
+from scripts.archive.checkpoint import MODEL_FILES
+from scripts.archive.texts import CORPUS
 from sentiment.inference import engines
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.engines.cpu import has_bf16
@@ -47,7 +49,7 @@ def load(model: Path, engine: str, gpu: int | None = None) -> Classifier:
 
 
 def logits(classifier: Classifier) -> NDArray[np.float32]:
-    results = classifier.score(classifier.tokenizer(TEXTS), functions=["none"] * len(TEXTS))
+    results = classifier.score(classifier.tokenizer(TEXTS), activations=["none"] * len(TEXTS))
     rows = [list(result.scores.values()) for result in results if isinstance(result, Prediction)]
     assert len(rows) == len(TEXTS)
     return np.array(rows, np.float32)
@@ -185,7 +187,7 @@ def test_what_cannot_be_exported_is_served_by_torch(
     files = set(folder.iterdir())
     archives.export(folder)
     assert "cannot be exported, so torch will serve it" in capsys.readouterr().out
-    assert set(folder.iterdir()) == {path for path in files if path.name in archives.MODEL_FILES}
+    assert set(folder.iterdir()) == {path for path in files if path.name in MODEL_FILES}
     assert engines.choose("auto", folder, None) == "torch"
 
 

@@ -1,14 +1,21 @@
 """What integration tests share: raw requests, counters and the worker's identity."""
 
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
 from scripts.launcher.server import Server
+from scripts.paths import ROOT
 from sentiment_client import ManagementClient, SentimentClient
+
+# What a user has in the checkout, apart from what `make` creates.
+SOURCES = ("handler", "scripts", "client", "config.properties", "log4j2.xml", "metrics.yaml")
 
 Post = Callable[..., requests.Response]
 
@@ -51,3 +58,24 @@ def same_workers(management: ManagementClient) -> Iterator[None]:
     after = management.describe()
     assert [worker.pid for worker in after.workers] == before
     assert after.ready_workers == len(before)
+
+
+@pytest.fixture
+def work() -> Iterator[Path]:
+    """A folder with a short path, since sockets will be in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def checkout(work: Path) -> Path:
+    """A copy of this checkout's sources."""
+    folder = work / "checkout"
+    folder.mkdir()
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    return folder

@@ -30,7 +30,7 @@ def test_a_worker_whose_engine_is_dead_is_replaced(archive: Path, tmp_path: Path
     altered(archive, broken, ENGINE, lambda content: content + dying)
     with (
         running(broken, tmp_path) as server,
-        server.client(retries=0) as client,
+        server.client(max_retries=0) as client,
         server.client() as patient,
         server.management() as management,
     ):

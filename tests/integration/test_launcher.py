@@ -13,7 +13,7 @@ import requests
 
 from scripts.failure import Failure
 from scripts.launcher import serve
-from scripts.launcher.server import Server, server_apart
+from scripts.launcher.server import Server, isolated_server
 from sentiment_client import NotAllowed, SentimentClient, Unauthorized
 from tests.conftest import altered, running
 
@@ -66,7 +66,7 @@ def test_the_curl_line_that_is_shown_works(
 
 @pytest.mark.parametrize("setting", ["inference_address", "metrics_address", "grpc_inference_port"])
 def test_a_port_that_is_taken_is_named(archive: Path, tmp_path: Path, setting: str) -> None:
-    server = server_apart(archive.parent, tmp_path)
+    server = isolated_server(archive.parent, tmp_path)
     with socket.socket() as taken:
         taken.bind(server.properties.ports()[setting])
         taken.listen()
@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_is_named(archive: Path, tmp_path: Path, setting: s
 
 
 def test_a_missing_archive_is_named(archive: Path, tmp_path: Path) -> None:
-    server = server_apart(tmp_path / "store", tmp_path)
+    server = isolated_server(tmp_path / "store", tmp_path)
     with pytest.raises(Failure, match="make archive"):
         server.start()
 
@@ -87,14 +87,14 @@ def test_a_full_disk_is_told(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     with pytest.raises(Failure, match="Only 1 MB are free"):
-        server_apart(archive.parent, tmp_path).start()
+        isolated_server(archive.parent, tmp_path).start()
 
 
 def test_a_configuration_that_torchserve_refuses_is_shown(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    server = server_apart(archive.parent, tmp_path, vmargs="-XX:NoSuchOption")
+    server = isolated_server(archive.parent, tmp_path, vmargs="-XX:NoSuchOption")
     with pytest.raises(Failure, match="stopped while it was starting") as caught:
         server.start()
     assert "NoSuchOption" in caught.value.log
@@ -105,7 +105,7 @@ def test_a_configuration_that_torchserve_refuses_is_shown(
 def test_a_worker_that_dies_on_start_is_told_with_the_log(archive: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     altered(archive, store / "sentiment.mar", "model/config.json", lambda content: b"")
-    server = server_apart(store, tmp_path)
+    server = isolated_server(store, tmp_path)
     with pytest.raises(Failure, match="The worker died") as caught:
         server.start()
     assert "Traceback" in caught.value.log or "Error" in caught.value.log

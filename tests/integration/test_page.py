@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -151,46 +150,12 @@ def test_what_torchserve_itself_refuses_is_said(page: Page, url: str) -> None:
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-def test_the_reference_names_everything_that_the_document_does(page: Page, url: str) -> None:
-    document = json.loads(page.locator("#service").text_content() or "")["openapi"]
-    reference = page.get_by_role("region", name="API reference")
-    reference.get_by_role("button", name="Open all").click()
-    text = reference.inner_text()
-    for path, item in document["paths"].items():
-        for method in item.keys() & {"get", "post", "put", "delete", "options"}:
-            assert re.search(rf"^{method.upper()} *{re.escape(path)}( |$)", text, re.MULTILINE), (
-                path
-            )
-            for status in item[method]["responses"]:
-                assert re.search(rf"^{status} ", text, re.MULTILINE)
-    for name, schema in document.get("components", {}).get("schemas", {}).items():
-        for field in schema.get("properties", {}):
-            assert re.search(rf"^{field}$", text, re.MULTILINE), (name, field)
-    assert not re.search(r"undefined|\[object|\$ref|NaN", text)
-    link = reference.get_by_role("link", name="openapi.json", exact=True)
-    raw = f"{url.removesuffix('/predictions/sentiment')}{link.get_attribute('href')}"
-    assert requests.get(raw, timeout=60).json() == document
-    reference.get_by_role("button", name="Close all").click()
-    reference.scroll_into_view_if_needed()
-    reference.locator(".operation > summary").last.click()
-    screenshot(page, "reference", full=True)
-
-
-def test_an_operation_has_an_address(page: Page, url: str) -> None:
-    operation = page.locator(".operation").last
-    assert operation.get_attribute("open") is None
-    page.goto(f"{url}#{operation.get_attribute('id')}")
-    expect(operation).to_have_attribute("open", "")
-    # A schema is shown once an operation; where it is met again, a link leads there.
-    link = operation.locator("a:has(code)").last
-    table = page.locator(link.get_attribute("href") or "")
-    page.get_by_role("button", name="Open all").click()
-    link.click()
-    expect(table).to_be_in_viewport()
-    page.get_by_role("button", name="Close all").click()
-    expect(table).to_be_hidden()
-    page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
-    expect(table).to_be_in_viewport()
+def test_it_links_to_the_openapi_document(page: Page, url: str) -> None:
+    link = page.get_by_role("link", name="openapi.json", exact=True)
+    document = requests.get(
+        f"{url.removesuffix('/predictions/sentiment')}{link.get_attribute('href')}", timeout=60
+    ).json()
+    assert document["openapi"] == "3.1.0"
 
 
 def run(code: list[str], tmp_path: Path, **variables: str) -> str:

@@ -11,6 +11,7 @@ from scripts.archive.agreement import SCORE
 from scripts.launcher.server import Server
 from scripts.paths import ROOT
 from sentiment_client import ManagementClient
+from tests.integration.docs_examples import examples
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -39,6 +40,18 @@ def test_its_python_runs(server: Server, management: ManagementClient) -> None:
         management.scale(1)
 
 
+def test_its_plain_commands_are_those_of_docs_torchserve() -> None:
+    """Which tests/integration/test_torchserve.py runs as written."""
+    section = README.partition("## Use plain TorchServe commands")[2].partition("\n## ")[0]
+    commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
+    assert len(commands) == 7
+    assert commands == [
+        example.code.strip()
+        for example in examples("docs/torchserve.md")
+        if example.language == "console"
+    ]
+
+
 def test_its_limits_are_those_that_are_set() -> None:
     limits = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())["handler"]
     texts, characters = limits["max_texts_per_request"], f"{limits['max_chars_per_text']:,}"
@@ -47,7 +60,14 @@ def test_its_limits_are_those_that_are_set() -> None:
     assert f"({limits['max_tokens']} tokens)" in README
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/api.md", "docs/clients.md"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    ],
+)
 def test_every_place_it_links_to_is_there(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):

@@ -33,8 +33,35 @@ def test_json_is_told_by_its_content_type_however_it_is_written(content_type: st
     "headers",
     [{}, {"content-type": ""}, {"content-type": "text/plain"}, {"content-type": "TEXT/plain"}],
 )
-def test_a_body_of_no_other_type_is_the_text(headers: dict[str, str]) -> None:
+def test_a_body_without_another_type_is_the_text(headers: dict[str, str]) -> None:
     assert read(headers, {"body": "schön".encode()}) == Text("schön")
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-type": ""}, {"content-type": " "}])
+@pytest.mark.parametrize("route", [Route.PREDICTIONS, Route.INVOCATIONS, Route.KSERVE])
+def test_a_json_object_needs_no_content_type(route: Route, headers: dict[str, str]) -> None:
+    for raw in (b'{"inputs": "a"}', b' \n{"inputs": "a"}\n', b'\xef\xbb\xbf{"inputs": "a"}'):
+        assert read_body(route, headers, {"body": raw}) == Json({"inputs": "a"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['["a", "b"]', '"a"', "1", "null", "{smile} Nice.", "{'inputs': 'a'}", '{"inputs": "a"', "{"],
+)
+def test_anything_else_without_a_content_type_is_the_text(text: str) -> None:
+    assert read({}, {"body": text.encode()}) == Text(text)
+
+
+def test_a_json_object_that_is_labelled_as_text_is_text() -> None:
+    assert read({"content-type": "text/plain"}, {"body": b'{"text": "a"}'}) == Text('{"text": "a"}')
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"text": NaN}', b'{"n": ' + b"9" * 5_000 + b"}", b'{"a": ' * 100_000]
+)
+def test_a_json_object_with_a_fault_is_not_scored_as_text(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        read({}, {"body": body})
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
@@ -120,7 +147,7 @@ def test_json_labelled_as_a_form_is_told_which_header_to_add(row: dict[str, byte
         {"content-encoding": "gzip"},
     ],
 )
-def test_what_is_not_spoken_is_unsupported(headers: dict[str, str]) -> None:
+def test_other_content_types_are_unsupported(headers: dict[str, str]) -> None:
     with pytest.raises(Unsupported):
         read(headers, {"body": b"good"})
 
@@ -133,7 +160,7 @@ def test_a_route_is_told_by_the_headers_that_torchserve_adds() -> None:
     assert route_of({}) is Route.GRPC
 
 
-def test_a_query_that_torchserve_passes_on_is_kept_beside_the_json() -> None:
+def test_a_query_that_torchserve_passes_on_is_kept() -> None:
     body = read_body(Route.INVOCATIONS, JSON, {"body": b"{}", "top_k": b"2"})
     assert query_of(body) == {"top_k": "2"}
     assert query_of(Text("good")) == {}

@@ -2,16 +2,17 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentiment.errors import Backend, Overloaded, RequestError, Validation
-from sentiment.inference.classifier import Classifier
+from sentiment.errors import Overloaded, Validation
+from sentiment.inference.classifier import Classifier, EngineDead, Outcome
 from sentiment.inference.engines.engine import Engine, Rows
-from sentiment.inference.prediction import Prediction
+from sentiment.inference.prediction import EngineFailure, Prediction
 from sentiment.inference.tokenizer import Tokens
 
 MODEL = Path(__file__).resolve().parents[2] / "model"
@@ -29,7 +30,7 @@ def classifier() -> Classifier:
     return Classifier(MODEL, max_tokens=512, tokens_per_microbatch=256, threads=2)
 
 
-def good(results: list[Prediction | RequestError]) -> list[Prediction]:
+def good(results: Sequence[Outcome]) -> list[Prediction]:
     assert all(isinstance(result, Prediction) for result in results), results
     return [result for result in results if isinstance(result, Prediction)]
 
@@ -112,9 +113,9 @@ def test_identical_texts_are_scored_once(
             assert_same(got, alone)
 
 
-def test_each_of_identical_texts_has_the_function_it_asked_for(classifier: Classifier) -> None:
+def test_each_of_identical_texts_gets_its_own_activation(classifier: Classifier) -> None:
     tokens = classifier.tokenizer(["Dull."] * 3)
-    shares, logits, again = good(classifier.score(tokens, functions=[None, "none", None]))
+    shares, logits, again = good(classifier.score(tokens, activations=[None, "none", None]))
     assert math.fsum(shares.scores.values()) == pytest.approx(1, abs=1e-5)
     assert math.fsum(logits.scores.values()) != pytest.approx(1, abs=1e-2)
     assert again == shares
@@ -144,16 +145,6 @@ def test_a_large_request_does_not_make_a_small_one_late(
     )
     assert isinstance(results[-1], Prediction)
     assert all(isinstance(result, Overloaded) for result in results[:-1])
-
-
-def test_a_score_that_is_no_number_is_a_defect_and_not_an_answer(
-    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        classifier._engine, "logits", lambda rows: np.full((len(rows), 2), np.nan, np.float32)
-    )
-    (result,) = classifier.classify(["good"])
-    assert isinstance(result, Backend)
 
 
 @pytest.mark.parametrize("max_tokens", [1, 2])
@@ -188,8 +179,8 @@ def test_a_text_that_the_engine_fails_on_fails_alone(
     engine = Failing(classifier._engine, int(tokens[-1].ids[1]), packs)
     monkeypatch.setattr(classifier, "_engine", engine)
     *others, bad = classifier.score(tokens)
-    assert isinstance(bad, Backend)
-    assert isinstance(bad.__cause__, RuntimeError)
+    assert isinstance(bad, EngineFailure)
+    assert isinstance(bad.error, RuntimeError)
     for got, alone in zip(good(others), expected, strict=False):
         assert_same(got, alone)
     # Only the microbatch that it is in is scored again, in halves.
@@ -198,7 +189,7 @@ def test_a_text_that_the_engine_fails_on_fails_alone(
     assert len(engine.texts_seen) < len(texts) / 2
 
 
-def test_an_engine_that_fails_keeps_nobody_waiting_beyond_the_deadline(
+def test_an_engine_that_fails_respects_the_deadline(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
@@ -210,27 +201,27 @@ def test_an_engine_that_fails_keeps_nobody_waiting_beyond_the_deadline(
     monkeypatch.setattr(classifier._engine, "logits", failing)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     tokens = classifier.tokenizer([f"number {index}" for index in range(32)])
-    results = classifier.score(tokens, deadline=10.5)
-    assert now[0] == 11
-    assert {type(result) for result in results} == {Backend, Overloaded}
+    with pytest.raises(EngineDead):
+        classifier.score(tokens, deadline=10.5)
+    assert now[0] == 12  # until the deadline, and once more to see whether it is dead
 
 
 def test_a_model_without_scores_is_never_ready(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert classifier.works()
     monkeypatch.setattr(
         classifier._engine,
         "logits",
         lambda rows: np.full((sum(map(len, rows)), 2), np.nan, np.float32),
     )
-    assert not classifier.works()
-    with pytest.raises(Backend):
+    with pytest.raises(EngineDead):
+        classifier.classify(["good"])
+    with pytest.raises(EngineDead):
         classifier.warm_up()
 
 
 class Packing:
-    """An engine of rows in which one text's tokens spoil all: its logits are sums of ids."""
+    """An engine whose logits are sums of ids, and NaN for all texts of a row with one token."""
 
     step = 1
     packs = True
@@ -246,14 +237,14 @@ class Packing:
         return np.array(sums, np.float32)
 
 
-def test_a_text_without_a_score_takes_none_from_those_in_its_row(
+def test_nan_of_one_text_does_not_spread_in_its_row(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = ["good", "bad film", "fine", "word " * 100]
     tokens = classifier.tokenizer(texts)
     monkeypatch.setattr(classifier, "_engine", Packing(spoils=int(tokens[0].ids[1])))
-    bad, *others = classifier.score(tokens, functions=["none"] * 4)
-    assert isinstance(bad, Backend)
+    bad, *others = classifier.score(tokens, activations=["none"] * 4)
+    assert bad == EngineFailure()
     for own, result in zip(tokens[1:], good(others), strict=True):
         assert result.scores["POSITIVE"] == own.ids.sum()
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ SERVICE = ServedModel(
         batch_seconds=10,
         threads=1,
     ),
+    special_tokens=2,
 )
 GOOD = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 3, False)
 BEST = {"label": "POSITIVE", "score": 0.75}
@@ -89,9 +91,23 @@ def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestErro
         (INVOCATIONS, {"inputs": ["a"], "parameters": {"top_k": 1}}, [[BEST]]),
         (INVOCATIONS, {"inputs": ["a"], "parameters": {"top_k": None}}, [ALL]),
         (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": True}}, [BEST]),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": False}}, [BEST]),
+        (INVOCATIONS, {"inputs": "a", "options": {"use_cache": False}}, [BEST]),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"return_all_scores": True}}, [ALL[::-1]]),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"return_all_scores": False}}, [BEST]),
+        (PREDICTIONS, {"inputs": "a", "options": {"wait_for_model": True}}, [ALL]),
+        (PREDICTIONS, {"inputs": "a", "options": None, "parameters": {"top_k": None}}, [ALL]),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"return_all_scores": True}}, [ALL]),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"return_all_scores": False}}, [[BEST]]),
+        (
+            PREDICTIONS,
+            {"inputs": "a", "parameters": {"truncation": "longest_first", "padding": "max_length"}},
+            [ALL],
+        ),
         (INVOCATIONS, {"inputs": "a", "truncation_direction": "Right"}, ALL),
         (KSERVE, {"instances": ["a", {"text": "b"}]}, {"predictions": [BEST, BEST]}),
         (KSERVE, {"instances": [{"data": "a"}]}, {"predictions": [BEST]}),
+        (KSERVE, {"signature_name": "x", "instances": ["a"]}, {"predictions": [BEST]}),
         (KSERVE, {"id": "42", "inputs": [tensor()]}, infer_ok(id="42")),
         (KSERVE, {"inputs": [tensor(shape=[2, 1], data=[["a"], ["b"]])]}, infer_ok()),
         (
@@ -135,9 +151,9 @@ def test_binary_tensors_are_read() -> None:
         decode(body, KSERVE)
     del asked["inputs"][0]["parameters"]
     assert decode(body, KSERVE).texts == ["a b", "é"]
-    with pytest.raises(Validation, match="beside"):
+    with pytest.raises(Validation, match="both"):
         decode(Json({"inputs": [tensor()]}, binary=b"\x01\0\0\0a"), KSERVE)
-    with pytest.raises(Validation, match="second version"):
+    with pytest.raises(Validation, match="version 2"):
         decode(Json({"instances": ["a"]}, binary=b"\x01\0\0\0a"), KSERVE)
     for broken, error in [
         (b"", Validation),
@@ -152,18 +168,53 @@ def test_binary_tensors_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("route", "value", "function"),
+    ("route", "value", "activation"),
     [
         (PREDICTIONS, {"inputs": "a"}, None),
         (PREDICTIONS, {"inputs": "a", "parameters": {"function_to_apply": "sigmoid"}}, "sigmoid"),
         (INVOCATIONS, {"inputs": "a", "parameters": {"function_to_apply": "none"}}, "none"),
         (INVOCATIONS, {"inputs": "a", "raw_scores": True}, "none"),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"function_to_apply": "SIGMOID"}}, "sigmoid"),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"function_to_apply": "SoftMax"}}, "softmax"),
         (INVOCATIONS, {"inputs": "a", "raw_scores": False}, None),
         (PREDICTIONS, {"text": "a"}, None),
     ],
 )
-def test_options_choose_the_function(route: Route, value: object, function: str | None) -> None:
-    assert decode(Json(value), route).function == function
+def test_options_choose_the_activation(route: Route, value: object, activation: str | None) -> None:
+    assert decode(Json(value), route).activation == activation
+
+
+@pytest.mark.parametrize(
+    ("parameters", "max_tokens"),
+    [
+        ({}, None),
+        ({"max_length": None}, None),
+        ({"max_length": 9}, 9),
+        ({"max_length": 9, "truncation": True}, 9),
+        ({"max_length": 9, "truncation": "only_first"}, 9),
+        ({"max_length": 9, "truncation": False}, None),
+        ({"max_length": 9, "truncation": "do_not_truncate"}, None),
+    ],
+)
+@pytest.mark.parametrize("route", [PREDICTIONS, INVOCATIONS])
+def test_max_length_truncates_unless_truncation_is_off(
+    route: Route, parameters: dict[str, object], max_tokens: int | None
+) -> None:
+    request = decode(Json({"inputs": "a", "parameters": parameters}), route)
+    assert request.max_tokens == max_tokens
+
+
+def test_labels_are_ranked_by_what_was_computed_and_not_by_what_is_shown() -> None:
+    """Both scores are shown as 1.0."""
+    close = Prediction("b", 0.99999988, {"a": 0.9999996, "b": 0.99999988}, 3, False)
+    for route, value in [
+        (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 1}}),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"top_k": 1}}),
+        (INVOCATIONS, {"inputs": "a", "raw_scores": False}),
+    ]:
+        answer = ask(Json(value), route, close)
+        assert (answer[0][0] if route is PREDICTIONS else answer[0])["label"] == "b"
+    assert ask(Json({"text": "a"}), PREDICTIONS, close)["sentiment"] == "b"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +251,19 @@ def test_options_choose_the_function(route: Route, value: object, function: str 
         (INVOCATIONS, {"inputs": ["a", ""]}, "At index 1"),
         (INVOCATIONS, {"inputs": "a", "raw_scores": "yes"}, "Expected a boolean"),
         (INVOCATIONS, {}, '"inputs" is missing'),
-        (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": False}}, "truncation"),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": "left"}}, "longest_first"),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"max_length": 2}}, "more than 2"),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"max_length": 0}}, "a whole number >= 1"),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"add_special_tokens": False}}, "no field"),
+        (PREDICTIONS, {"inputs": "a", "options": 1}, '"options": Expected an object'),
+        (
+            KSERVE,
+            {
+                "inputs": [tensor()],
+                "outputs": [{"name": "label", "parameters": {"classification": 3}}],
+            },
+            '"classification" of an output is not supported',
+        ),
         (INVOCATIONS, {"parameters": {}}, '"inputs" is missing'),
         (KSERVE, {}, '{"instances": ["..."]}'),
         (KSERVE, {"inputs": "a"}, '"inputs": Expected a list'),
@@ -220,7 +283,7 @@ def test_options_choose_the_function(route: Route, value: object, function: str 
         (KSERVE, {"instances": []}, "at least one"),
     ],
 )
-def test_the_wrong_shape_is_told_what_to_change(route: Route, value: object, says: str) -> None:
+def test_an_error_says_what_to_change(route: Route, value: object, says: str) -> None:
     with pytest.raises(Validation) as caught:
         decode(Json(value), route)
     assert says in caught.value.message
@@ -382,7 +445,7 @@ def test_the_example_of_a_dialect_is_in_that_dialect(dialect: Any) -> None:
         "sentiment",
         "1.0",
         SERVICE.labels,
-        Settings(**(vars(SERVICE.settings) | {"max_chars_per_text": 100})),
+        msgspec.structs.replace(SERVICE.settings, max_chars_per_text=100),
     )
     routes = [route for route, row in DIALECTS.items() if dialect in row and route is not GRPC]
     assert any(dialect_of(route, body) is dialect for route in routes)

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import yaml
@@ -129,7 +130,7 @@ def test_no_header_brings_it_down(handler: SentimentHandler, headers: dict[str, 
     answers, _ = ask(
         handler, (PREDICTIONS | headers, {"body": b"A wonderful film."}), post({"text": "Awful."})
     )
-    assert answers[0][0] in (200, 415)
+    assert answers[0][0] in (200, 415, 422)
     assert answers[1][0] == 200
 
 
@@ -159,11 +160,11 @@ def test_a_text_that_breaks_the_tokenizer_fails_alone_and_is_not_logged(
 ) -> None:
     tokenizer = handler.classifier.tokenizer
 
-    def fragile(texts: list[str]) -> Any:
+    def fragile(texts: list[str], limits: Any = None) -> Any:
         for text in texts:
             if SECRET in text:
                 raise KeyError(text)
-        return tokenizer(texts)
+        return tokenizer(texts, limits)
 
     monkeypatch.setattr(handler.classifier, "tokenizer", fragile)
     only_the_secret_fails(handler, caplog)
@@ -278,6 +279,48 @@ def test_an_answer_that_torchserve_could_not_carry_is_refused(
     assert [status for status, _ in answers] == [413, 200]
 
 
+@pytest.mark.parametrize("headers", [{"explain": "True"}, {"explain": "True", "url_path": ""}])
+def test_an_explanation_is_refused_and_not_answered_with_a_prediction(
+    handler: SentimentHandler, headers: dict[str, Any]
+) -> None:
+    answers, _ = ask(
+        handler, ({"Host": "localhost"} | headers, {"body": b"good"}), post({"text": "good"})
+    )
+    assert [status for status, _ in answers] == [422, 200]
+    assert "/predictions/sentiment" in answers[0][1]["error"]
+
+
+def test_headers_that_cannot_be_read_fail_their_own_request(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Context.get_all_request_header
+
+    def broken(context: Context, i: int) -> Any:
+        return read(context, i) if i else 1 / 0
+
+    monkeypatch.setattr(Context, "get_all_request_header", broken)
+    answers, _ = ask(handler, post({"text": "good"}), post({"text": "good"}))
+    assert [status for status, _ in answers] == [500, 200]
+
+
+def test_a_score_that_is_not_finite_is_a_500(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = handler.classifier._engine.logits
+    (tokens,) = handler.classifier.tokenizer([SECRET])
+
+    def partly_nan(rows: Rows) -> NDArray[np.float32]:
+        values = logits(rows)
+        texts = [text for row in rows for text in row]
+        values[[np.array_equal(text, tokens.ids) for text in texts]] = np.nan
+        return values
+
+    monkeypatch.setattr(handler.classifier._engine, "logits", partly_nan)
+    answers, _ = ask(handler, post({"text": SECRET}), post({"text": "good"}))
+    assert [status for status, _ in answers] == [500, 200]
+    assert "no usable score" in answers[0][1]["error"]
+
+
 def test_torchserve_finds_exactly_one_class() -> None:
     from ts.utils.util import list_classes_from_module
 
@@ -289,6 +332,6 @@ def test_torchserve_finds_exactly_one_class() -> None:
 def with_settings(
     monkeypatch: pytest.MonkeyPatch, handler: SentimentHandler, **changes: Any
 ) -> None:
-    settings = dataclasses.replace(handler.service.settings, **changes)
-    service = dataclasses.replace(handler.service, settings=settings)
-    monkeypatch.setattr(handler, "service", service)
+    settings = msgspec.structs.replace(handler.model.settings, **changes)
+    model = dataclasses.replace(handler.model, settings=settings)
+    monkeypatch.setattr(handler, "model", model)

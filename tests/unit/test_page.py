@@ -31,7 +31,7 @@ class Scripts(HTMLParser):
 
 @pytest.mark.parametrize("text", ["sentiment", HOSTILE])
 def test_what_it_is_given_can_be_read_from_it(text: str) -> None:
-    service = {"name": text, "labels": [text], "openapi": {text: {"$ref": text}}}
+    service = {"name": text, "labels": [text], text: {"x": text}}
     page = render(service)
     assert page.isascii()
     scripts = Scripts(page.decode("ascii")).found

@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 import yaml
 
+from sentiment.batch import Batch, Exchange
 from sentiment.inference.classifier import Classifier
-from sentiment.protocol.body import Json
-from sentiment.protocol.dialects import dialect_of
-from sentiment.protocol.response import ok
+from sentiment.protocol.get_routes import GetRoutes
 from sentiment.protocol.route import Route
 from sentiment.served_model import ServedModel
 from sentiment.settings import Settings
 from tests.checkpoints import MODEL, checkpoint
 
 CONFIG = MODEL.parent / "handler" / "model-config.yaml"
+JSON = {"content-type": "application/json"}
+HEADERS = {
+    Route.PREDICTIONS: JSON | {"url_path": "", "explain": "False"},
+    Route.INVOCATIONS: JSON,
+}
 TEXTS = [
     "A gripping, beautifully shot film.",
     "Dull.",
@@ -40,22 +44,23 @@ class Sides:
 
         settings = Settings.from_yaml(yaml.safe_load(CONFIG.read_text()))
         self._classifier = Classifier(folder, max_tokens=64, tokens_per_microbatch=256, threads=2)
-        self._service = ServedModel("sentiment", "1.0", self._classifier.labels, settings)
+        self._model = ServedModel("sentiment", "1.0", self._classifier.labels, settings, 2)
         self._pipeline: Any = pipeline(
             "text-classification", model=str(folder), dtype="float32", device="cpu"
         )
 
     def ours(self, route: Route, value: object) -> Any:
-        body = Json(value)
-        dialect = dialect_of(route, body)
-        request = dialect.decode(body, self._service)
-        texts = [text for text in request.texts if isinstance(text, str)]
-        tokens = self._classifier.tokenizer(texts)
-        results = self._classifier.score(tokens, functions=[request.function] * len(texts))
-        return json.loads(ok(dialect.encode(request, results, self._service)).body)
+        exchange = Exchange("id", {"body": json.dumps(value).encode()}, HEADERS[route])
+        batch = Batch([exchange], self._model)
+        batch.decode(GetRoutes(self._model))
+        batch.score(self._classifier)
+        batch.encode()
+        assert exchange.response is not None
+        assert exchange.response.status == 200, exchange.response.body
+        return json.loads(exchange.response.body)
 
     def theirs(self, texts: str | list[str], **parameters: Any) -> Any:
-        return self._pipeline(texts, truncation=True, max_length=64, **parameters)
+        return self._pipeline(texts, **({"truncation": True, "max_length": 64} | parameters))
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -96,3 +101,11 @@ def test_sagemakers_answer_is_what_the_pipeline_returns(
 def test_raw_scores_are_the_logits(sides: Sides) -> None:
     ours = sides.ours(Route.INVOCATIONS, {"inputs": TEXTS, "raw_scores": True})
     same(ours, sides.theirs(TEXTS, top_k=None, function_to_apply="none"))
+
+
+@pytest.mark.parametrize("max_length", [3, 9, 64, 1000])
+def test_max_length_truncates_as_in_the_pipeline(sides: Sides, max_length: int) -> None:
+    texts = [*TEXTS, "Dull at first, then moving. " * 20]
+    parameters = {"max_length": max_length, "truncation": True, "top_k": None}
+    ours = sides.ours(Route.PREDICTIONS, {"inputs": texts, "parameters": parameters})
+    same(ours, sides.theirs(texts, **(parameters | {"max_length": min(max_length, 64)})))

@@ -109,3 +109,13 @@ def test_lines_of_each_batch_are_dropped_and_counters_are_not(
     assert said() == batch_lines + rest
     drop_batch_log_lines()
     assert said() == rest
+
+
+def test_patching_twice_changes_nothing() -> None:
+    buffer_socket_reads()
+    drop_batch_log_lines()
+    patched, filters = otf_message_handler._retrieve_buffer, list(logging.getLogger().filters)
+    buffer_socket_reads()
+    drop_batch_log_lines()
+    assert otf_message_handler._retrieve_buffer is patched
+    assert logging.getLogger().filters == filters

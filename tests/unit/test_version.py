@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import tomllib
 
+import sentiment
 from scripts.paths import ROOT
 from sentiment_client._version import __version__
 
@@ -33,3 +34,7 @@ def test_dependencies_of_developers_are_pinned_exactly() -> None:
     for group, requirements in project["dependency-groups"].items():
         for item in requirements:
             assert isinstance(item, dict) or "==" in item, (group, item)
+
+
+def test_the_openapi_document_has_the_clients_version() -> None:
+    assert sentiment.__version__ == __version__

@@ -1,4 +1,4 @@
-"""Logits -> scores, by the rule that `transformers`' text-classification pipeline follows."""
+"""Logits -> scores, as `transformers`' text-classification pipeline computes them."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ Activation = Literal["softmax", "sigmoid", "none"]
 
 
 def activation_for(problem_type: str | None, labels: int) -> Activation:
-    """Softmax, but for multi-label and one-logit checkpoints, and none for regression.
+    """Softmax; sigmoid for multi-label and one-logit checkpoints; none for regression.
 
     Source of the rule: `TextClassificationPipeline.postprocess`.
     """
@@ -20,11 +20,11 @@ def activation_for(problem_type: str | None, labels: int) -> Activation:
     return "softmax"
 
 
-def apply_activation(logits: NDArray[np.float32], function: Activation) -> NDArray[np.float32]:
-    """Apply `function` to logits [..., labels]; the shape and dtype stay."""
-    if function == "none":
+def apply_activation(logits: NDArray[np.float32], activation: Activation) -> NDArray[np.float32]:
+    """Scores of logits [..., labels], with the same shape and dtype."""
+    if activation == "none":
         return logits
-    if function == "sigmoid":
+    if activation == "sigmoid":
         return np.exp(-np.logaddexp(np.float32(0), -logits))
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: NDArray[np.float32] = exponents / exponents.sum(axis=-1, keepdims=True)

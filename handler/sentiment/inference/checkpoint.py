@@ -1,6 +1,6 @@
-"""The facts of a checkpoint that serving needs, read from its `config.json`.
+"""What serving needs to know of a checkpoint, read from its `config.json`.
 
-Read as JSON, so that a worker whose engine does not need `transformers` need not import it.
+It is read as JSON, so that a worker imports `transformers` only for an engine that needs it.
 """
 
 import json
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-# One thing, by the names that architectures give it.
+# The maximum length, under each architecture's name for it.
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
-# Those that count positions from behind the padding token's id, so that so many fewer are left.
+# Architectures whose position ids start at pad_token_id + 1, which leaves that many fewer.
 # Source: `create_position_ids_from_input_ids` in their modules of `transformers`.
-_FROM_BEHIND_PADDING = {
+_POSITIONS_AFTER_PADDING = {
     *("camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke"),
     *("markuplm", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl"),
     "xmod",
@@ -23,32 +23,35 @@ _FROM_BEHIND_PADDING = {
 class Checkpoint:
     """`labels` are in the order of the logits.
 
-    `positions`, the most tokens that its position embeddings have places for, is None where there
-    is no limit.
+    `pad_token_id` fills up short rows, where attention masks it out; it is 0 for a checkpoint
+    without one. `max_positions`, the number of tokens that its position embeddings allow, is None
+    where there is no limit.
     """
 
     labels: tuple[str, ...]
     problem_type: str | None
-    pad: int
-    positions: int | None
+    pad_token_id: int
+    max_positions: int | None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what `save_pretrained` wrote, with the defaults of `PreTrainedConfig`."""
+        """Read the config in `folder`, with the defaults of `PreTrainedConfig`."""
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         names = config.get("id2label")
-        if names is None:  # which says that there are two labels, unless it says how many
+        if names is None:  # the library's default: two labels, or `num_labels` of them
             names = {index: f"LABEL_{index}" for index in range(config.get("num_labels") or 2)}
         by_index = {int(index): str(name) for index, name in names.items()}
-        positions = [config[name] for name in _POSITIONS if (config.get(name) or 0) > 0]
-        pad = config.get("pad_token_id")
-        if config.get("model_type") in _FROM_BEHIND_PADDING:
-            first = 2 if pad is None else pad + 1  # 1 is the id where they do not say it
-            positions = [each - first for each in positions]
+        # Of a model for texts and images, the part for texts.
+        inner: dict[str, Any] = config.get("text_config") or {}
+        facts = inner | {name: value for name, value in config.items() if value is not None}
+        positions = [facts[name] for name in _POSITIONS if (facts.get(name) or 0) > 0]
+        pad = facts.get("pad_token_id")
+        if config.get("model_type") in _POSITIONS_AFTER_PADDING:
+            first = 2 if pad is None else pad + 1  # without an entry, 1 is the id
+            positions = [limit - first for limit in positions]
         return cls(
             labels=tuple(by_index[index] for index in range(len(by_index))),
             problem_type=config.get("problem_type"),
-            # Padding is masked out; a checkpoint without a pad token can be padded with any.
-            pad=pad or 0,
-            positions=min(positions, default=None),
+            pad_token_id=max(pad or 0, 0),
+            max_positions=min(positions, default=None),
         )

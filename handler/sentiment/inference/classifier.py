@@ -1,4 +1,4 @@
-"""Texts in, predictions out: tokenise all at once, score them in microbatches."""
+"""Texts in, predictions out: tokenize all at once, then score in microbatches."""
 
 import logging
 import math
@@ -10,26 +10,31 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.errors import Backend, Overloaded, RequestError, Validation
+from sentiment.errors import Overloaded, RequestError, Validation
 from sentiment.inference import engines
 from sentiment.inference.activation import Activation, activation_for, apply_activation
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Rows
 from sentiment.inference.memory import release
 from sentiment.inference.microbatches import microbatches
-from sentiment.inference.prediction import Prediction, Results
+from sentiment.inference.prediction import EngineFailure, Prediction
 from sentiment.inference.tokenizer import Tokenizer, Tokens, longest_input
 
-# Tokens of a batch that leaves memory behind: a smaller one leaves little, and shall not wait.
-_MANY = 2048
-# Indices of texts whose tokens are the same.
+# Trim the heap only after batches of more tokens than this: smaller ones leave little behind.
+_TRIM_TOKENS = 2048
+# Indices of texts that have the same tokens.
 Group = list[int]
+Outcome = Prediction | RequestError | EngineFailure
 
 logger = logging.getLogger(__name__)
 
 
+class EngineDead(Exception):
+    """The engine fails on every text, as after some GPU errors, and will not recover."""
+
+
 class Classifier:
-    """A checkpoint, loaded. Nothing about a request stays in it."""
+    """A loaded checkpoint. It keeps nothing of a request."""
 
     def __init__(
         self,
@@ -41,42 +46,40 @@ class Classifier:
         engine: str = "torch",
         gpu: int | None = None,
     ) -> None:
-        """Load `model_dir`, the output of `save_pretrained`, for one of `engine.NAMES`.
+        """Load `model_dir`, the output of `save_pretrained`, into the engine of that name.
 
-        `tokens_per_microbatch` of "auto" are as many as that engine is fastest with.
+        `tokens_per_microbatch` "auto" takes the number with which the engine is fastest.
         """
         checkpoint = Checkpoint.read(model_dir)
         self.engine = engines.choose(engine, model_dir, gpu)
-        self._engine = engines.load(self.engine, model_dir, checkpoint.pad, threads, gpu)
+        self._engine = engines.load(self.engine, model_dir, checkpoint.pad_token_id, threads, gpu)
         self.labels = list(checkpoint.labels)
-        self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.positions))
-        self._function = activation_for(checkpoint.problem_type, len(checkpoint.labels))
+        self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.max_positions))
+        self._activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
         self.tokenizer = Tokenizer(model_dir, self.max_tokens)
         self._tokens_per_microbatch = (
             self._engine.tokens if tokens_per_microbatch == "auto" else tokens_per_microbatch
         )
 
     def warm_up(self) -> None:
-        """Score shapes like those to come, so that no client pays for the first time.
+        """Score typical shapes, so that no request pays for first-use compilation.
 
-        Raises Backend where the model has no score for them.
+        Raises EngineDead if the model has no score for one of them.
         """
-        # One that takes rows in steps compiles for each number of rows, and of texts.
+        # An engine that pads rows to a multiple compiles per number of rows and of texts.
         many = range(2, 33) if self._engine.step > 1 else (32,)
         shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((31, texts) for texts in many)]
         full = max(self._tokens_per_microbatch // self.max_tokens, 1)
         for tokens, texts in (*shapes, (self.max_tokens, full)):
             sample = [f"{number} " + "good " * (tokens - 3) for number in range(texts)]
-            for result in self.classify(sample):
-                if isinstance(result, Backend):
-                    raise result
-        release()  # what loading took, and no longer needs
+            for outcome in self.classify(sample):
+                if isinstance(outcome, EngineFailure):
+                    raise EngineDead(
+                        "the model has no score for an ordinary text"
+                    ) from outcome.error
+        release()  # memory that only loading needed
 
-    def works(self) -> bool:
-        """Whether an ordinary text still gets a score."""
-        return not any(isinstance(result, Backend) for result in self.classify(["good"]))
-
-    def classify(self, texts: Sequence[str]) -> Results:
+    def classify(self, texts: Sequence[str]) -> list[Outcome]:
         """Score `texts`, in order: `tokenizer`, then `score`."""
         return self.score(self.tokenizer(texts))
 
@@ -84,41 +87,50 @@ class Classifier:
         self,
         tokens: Sequence[Tokens],
         *,
-        functions: Sequence[Activation | None] | None = None,
+        activations: Sequence[Activation | None] | None = None,
         sizes: Sequence[int] | None = None,
         deadline: float = float("inf"),
-    ) -> Results:
-        """Score tokenised texts, in order.
+    ) -> list[Outcome]:
+        """Score tokenized texts, in order; raises EngineDead.
 
-        `functions` says what makes scores of each text's logits, None being the checkpoint's own.
-        After `deadline`, by `time.monotonic()`, the texts whose turn has not come get Overloaded
-        in place of their prediction. `sizes` says how many texts the request of each text has:
-        those of small requests come first, so that it is never a large one that makes them late.
-        A text for which the model gives no number gets Backend, and so does one that the engine
-        fails on, whose error is then the `__cause__`; one without tokens, as a tokenizer may make
-        of odd characters, gets Validation.
+        `activations` computes the scores of each text from its logits; None is the checkpoint's
+        own. `sizes` is the number of texts in each text's request: small requests are scored first,
+        so that a large one never makes them late. Texts not scored at `deadline`, in seconds of
+        `time.monotonic`, get Overloaded. A text that the engine fails on gets EngineFailure. A text
+        without tokens, as some tokenizers make of odd characters, gets Validation.
         """
-        functions = functions or [None] * len(tokens)
+        activations = activations or [None] * len(tokens)
         late = Overloaded("The server ran out of time for this batch: send the text again later.")
         empty = Validation("The model's tokenizer leaves nothing of the text: send some words.")
-        results: Results = [late if len(each.ids) else empty for each in tokens]
+        outcomes: list[Outcome] = [late if len(text.ids) else empty for text in tokens]
         for rows in self._microbatches(tokens, sizes or [1] * len(tokens)):
-            for index, result in self._scored(rows, tokens, functions, deadline):
-                results[index] = result
-        if sum(len(each.ids) for each in tokens) > max(self._tokens_per_microbatch, _MANY):
+            for index, outcome in self._score_rows(rows, tokens, activations, deadline):
+                outcomes[index] = outcome
+        kinds = set(map(type, outcomes))
+        if EngineFailure in kinds and Prediction not in kinds and not self._works():
+            raise EngineDead("the model fails on every text")
+        if sum(len(text.ids) for text in tokens) > max(self._tokens_per_microbatch, _TRIM_TOKENS):
             release()
-        return results
+        return outcomes
+
+    def _works(self) -> bool:
+        """Whether an ordinary text still gets a score."""
+        (text,) = self.tokenizer(["good"])
+        try:
+            return bool(np.isfinite(self._engine.logits([[text.ids]])).all())
+        except Exception:
+            return False
 
     def _microbatches(
         self, tokens: Sequence[Tokens], sizes: Sequence[int]
     ) -> Iterator[list[list[Group]]]:
-        """Rows of groups, those of small requests first; sizes are told apart to the power of two.
+        """Rows of groups, those of small requests first, with sizes grouped by power of two.
 
-        Texts of the same tokens have the same logits: the one of the smallest request is scored.
+        Texts with the same tokens have the same logits, so only the first of a group is scored.
         """
         alike: dict[bytes, Group] = {}
-        scored = [index for index, each in enumerate(tokens) if len(each.ids)]
-        for index in sorted(scored, key=sizes.__getitem__):
+        with_tokens = [index for index, text in enumerate(tokens) if len(text.ids)]
+        for index in sorted(with_tokens, key=sizes.__getitem__):
             alike.setdefault(tokens[index].ids.tobytes(), []).append(index)
         by_size: dict[int, list[Group]] = {}
         for group in alike.values():
@@ -132,14 +144,14 @@ class Classifier:
             ):
                 yield [[groups[position] for position in row] for row in rows]
 
-    def _scored(
+    def _score_rows(
         self,
         rows: list[list[Group]],
         tokens: Sequence[Tokens],
-        functions: Sequence[Activation | None],
+        activations: Sequence[Activation | None],
         deadline: float,
-    ) -> Iterator[tuple[int, Prediction | RequestError]]:
-        """Each text's index and result. Where the engine fails, half of the rows at a time."""
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Yield each text's index and outcome; bisect the rows to isolate a failing text."""
         if time.monotonic() > deadline:
             return
         groups = [group for row in rows for group in row]
@@ -149,23 +161,21 @@ class Classifier:
         except Exception as error:
             logger.warning("%d texts failed together: %s", len(groups), type(error).__name__)
             if len(groups) == 1:
-                failed = Backend("The model fails on this text: send another one.")
-                failed.__cause__ = error
-                yield from ((index, failed) for index in groups[0])
+                yield from ((index, EngineFailure(error)) for index in groups[0])
                 return
-        if logits is None:  # only here has what failed let go of its memory
+        if logits is None:  # outside `except`, so that the frames of the failed call are freed
             for half in _halves(rows):
-                yield from self._scored(half, tokens, functions, deadline)
+                yield from self._score_rows(half, tokens, activations, deadline)
             return
-        usual = apply_activation(logits, self._function).tolist()
-        for group, text_logits, text_scores in zip(groups, logits, usual, strict=True):
+        default_scores = apply_activation(logits, self._activation).tolist()
+        for group, text_logits, scores in zip(groups, logits, default_scores, strict=True):
             for index in group:
-                function = functions[index]
-                own = apply_activation(text_logits, function).tolist() if function else text_scores
-                yield index, self._prediction(own, tokens[index])
+                activation = activations[index]
+                own = apply_activation(text_logits, activation).tolist() if activation else scores
+                yield index, self._outcome(own, tokens[index])
 
     def _logits(self, rows: Rows) -> NDArray[np.float32]:
-        """Logits [texts, labels]; a text that has none takes none from those that share its row."""
+        """Logits [texts, labels]; packed rows that are not finite are rescored one text per row."""
         logits = self._engine.logits(rows)
         if np.isfinite(logits).all():
             return logits
@@ -175,22 +185,22 @@ class Classifier:
                 part[:] = np.concatenate([self._engine.logits([[text]]) for text in row])
         return logits
 
-    def _prediction(self, row: list[float], tokens: Tokens) -> Prediction | RequestError:
-        if not all(map(math.isfinite, row)):
-            return Backend("The model gave no usable score for this text: choose another model.")
-        best = max(range(len(row)), key=row.__getitem__)
-        rounded = [round(score, 6) for score in row]
+    def _outcome(self, scores: list[float], tokens: Tokens) -> Outcome:
+        """The prediction of one text from its scores, in the order of `labels`."""
+        if not all(map(math.isfinite, scores)):
+            return EngineFailure()
+        best = max(range(len(scores)), key=scores.__getitem__)
         return Prediction(
             label=self.labels[best],
-            score=rounded[best],
-            scores=dict(zip(self.labels, rounded, strict=True)),
+            score=scores[best],
+            scores=dict(zip(self.labels, scores, strict=True)),
             tokens=len(tokens.ids),
             truncated=tokens.truncated,
         )
 
 
 def _halves(rows: list[list[Group]]) -> tuple[list[list[Group]], list[list[Group]]]:
-    """Half of the rows each or, where there is one, half of its groups."""
+    """Half of the rows each, or half of the groups of a single row."""
     middle = len(rows) // 2
     if middle:
         return rows[:middle], rows[middle:]

@@ -1,7 +1,8 @@
-"""Texts -> token ids, cut to what the model takes.
+"""Texts -> token ids, truncated to what the model takes.
 
-The checkpoint's own `tokenizer.json` is run by the `tokenizers` library, the one inside
-`transformers`, which a worker then need not import for this.
+`tokenizer.json` is run by the `tokenizers` library, which `transformers` uses too, so that a worker
+need not import `transformers` for this. What `transformers` takes from `tokenizer_config.json` at
+each call is applied here; the build compares the token ids of both.
 """
 
 import json
@@ -14,47 +15,71 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-# A tokenised text takes some hundred bytes a token until its ids are taken out, so a call is
-# given no more text than this at once. An ordinary batch is far below it.
+# The library keeps about 100 bytes per token alive during a call, so a call gets no more
+# characters than this. Ordinary batches are far smaller.
 _CHARS_PER_CALL = 250_000
 _UNLIMITED = 1 << 30
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """`ids`, int32 [tokens], are at most `max_tokens`, special tokens included."""
+    """`ids`: int32 [tokens], at most `max_tokens`, special tokens included."""
 
     ids: NDArray[np.int32]
     truncated: bool
 
 
 def longest_input(model_dir: Path, positions: int | None) -> int:
-    """The most tokens a checkpoint takes, by its tokenizer's word and its position embeddings.
+    """The most tokens a checkpoint takes, by its tokenizer's limit and its position embeddings.
 
-    Neither needs to say anything, as with relative positions; then there is no limit.
+    Either may have no limit, as with relative positions.
     """
     limits = (_settings(model_dir).get("model_max_length"), positions)
     return int(min([limit for limit in limits if limit and limit > 0], default=_UNLIMITED))
 
 
 class Tokenizer:
-    """Cuts every text to `max_tokens`."""
+    """Tokenizes with a checkpoint's own tokenizer; truncates each text to `max_tokens`.
+
+    `special_tokens` is the number of tokens that it adds to every text.
+    """
 
     def __init__(self, model_dir: Path, max_tokens: int) -> None:
-        """Raises ValueError where they leave no room for a text."""
+        """Load from `model_dir`; raises ValueError if `max_tokens` has no room for a text."""
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
-        special = self._tokenizer.num_special_tokens_to_add(False)
-        if max_tokens <= special:
+        self.special_tokens = self._tokenizer.num_special_tokens_to_add(False)
+        if max_tokens <= self.special_tokens:
             raise ValueError(
-                f"model-config.yaml: handler.max_tokens must be more than {special}, the tokens "
-                "that this model adds to every text."
+                f"model-config.yaml: handler.max_tokens must be more than {self.special_tokens}, "
+                "the number of tokens that this model adds to every text, and so must "
+                "model_max_length of its tokenizer_config.json."
             )
-        side = _settings(model_dir).get("truncation_side", "right")
-        self._tokenizer.enable_truncation(max_tokens, direction=side)
+        self._max_tokens = max_tokens
+        settings = _settings(model_dir)
+        saved = self._tokenizer.truncation or {}
+        self._side = settings.get("truncation_side") or saved.get("direction", "right")
+        # Whether a special token that a user types is split like any other text.
+        self._tokenizer.encode_special_tokens = bool(settings.get("split_special_tokens"))
 
-    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokenise in one call, as far as memory allows it. No text may hold a surrogate."""
+    def __call__(
+        self, texts: Sequence[str], limits: Sequence[int | None] | None = None
+    ) -> list[Tokens]:
+        """Tokenize `texts`, in order. None may hold a surrogate; raises RuntimeError on a panic.
+
+        A text with a limit is truncated to that number of tokens if it is below `max_tokens`.
+        """
+        most = self._max_tokens
+        lengths = [min(limit or most, most) for limit in limits or [None] * len(texts)]
+        tokens: dict[int, Tokens] = {}
+        for length in set(lengths):
+            self._tokenizer.enable_truncation(length, direction=self._side)
+            indices = [index for index, own in enumerate(lengths) if own == length]
+            encoded = self._encode([texts[index] for index in indices])
+            tokens.update(zip(indices, encoded, strict=True))
+        return [tokens[index] for index in range(len(texts))]
+
+    def _encode(self, texts: Sequence[str]) -> list[Tokens]:
         try:
             return [
                 Tokens(np.array(encoding.ids, np.int32), bool(encoding.overflowing))
@@ -62,7 +87,7 @@ class Tokenizer:
                 for encoding in self._tokenizer.encode_batch_fast(part)
             ]
         except BaseException as error:
-            # A panic of the library under it is not an Exception, and would end the worker.
+            # A panic of the Rust library is not an Exception, and would end the worker.
             if isinstance(error, Exception | KeyboardInterrupt | SystemExit):
                 raise
             raise RuntimeError("the tokenizer panicked") from error

@@ -1,8 +1,8 @@
 """The bytes of a request -> JSON, plain text or form fields, by its content type.
 
-TorchServe hands over one mapping of field names to bytes: the key "body" holds a plain body, and
-a form comes with one key a field. Told not to decode (`decode_input_request=false`), it leaves
-all of that to us, which is what makes each failure a clear 4xx.
+TorchServe passes one mapping of field names to bytes: the key "body" holds a plain body, and a form
+has one key per field. With `decode_input_request=false` it decodes nothing itself, so that every
+failure can be a clear 4xx.
 """
 
 import json
@@ -20,10 +20,10 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 @dataclass(frozen=True)
 class Json:
-    """What a JSON body holds.
+    """A JSON body.
 
-    `query` is the URL's, where TorchServe passes it on, and `binary` what follows the JSON by
-    KServe's binary tensor extension.
+    `query` holds the URL's query on the routes where TorchServe passes it on. `binary` is what
+    follows the JSON in KServe's binary tensor extension.
     """
 
     value: object
@@ -51,9 +51,10 @@ Body = Json | Text | Form
 def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]) -> Body:
     """Read one request.
 
-    `headers` have lower-case names. Raises Malformed (400) when the bytes are not what they say
-    they are, Unsupported (415) for what is not spoken here, and Validation (422) for a gRPC input
-    of other names than "data".
+    `headers` have lower-case names. A body without a content type is JSON if it is a JSON object,
+    else the text itself. Raises Malformed (400) for bytes that do not match their content type,
+    Unsupported (415) for a content type, charset or encoding that is not supported, and Validation
+    (422) for a gRPC input that is not named "data".
     """
     if route is Route.GRPC:
         return _read_grpc(row)
@@ -79,7 +80,7 @@ def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]
     if not raw:
         raise Malformed(f"The body is empty: send a text, or JSON such as {EXAMPLE}.")
     text = _decode(raw, "The body")
-    if media_type != "application/json":
+    if media_type == "text/plain" or not (media_type or _is_json_object(text)):
         return Text(text)
     query = {name: _decode(value, "The query") for name, value in row.items() if name != "body"}
     return Json(_parse_json(text), query)
@@ -91,7 +92,7 @@ def json_fields(body: Body) -> Mapping[str, object]:
 
 
 def query_of(body: Body) -> Mapping[str, str]:
-    """The query of the URL that a JSON body came with, by those routes that show it."""
+    """The query of the URL that a JSON body came with, on the routes that show it."""
     return body.query if isinstance(body, Json) else {}
 
 
@@ -101,7 +102,7 @@ def type_name(value: object) -> str:
 
 
 def _read_grpc(row: Mapping[str, bytes]) -> Body:
-    """A call has no content type: what begins like a JSON object is taken for one."""
+    """Read a call, which has no content type: what starts like a JSON object has to be one."""
     if set(row) != {"data"}:
         raise Validation('The input has to be one entry named "data": send the body in it.')
     text = _decode(row["data"], "The data")
@@ -110,13 +111,26 @@ def _read_grpc(row: Mapping[str, bytes]) -> Body:
     return Json(_parse_json(text)) if text.lstrip().startswith("{") else Text(text)
 
 
+def _is_json_object(text: str) -> bool:
+    """Whether a body without a content type is JSON, or would be but for NaN, depth or digits."""
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    except (RecursionError, ValueError):  # as `_parse_json` will explain
+        return True
+    return True
+
+
 def _read_binary(length: str, raw: bytes) -> Json:
-    """JSON of so many bytes, and then the tensors."""
+    """Read JSON of `length` bytes, followed by the tensors."""
     digits = length.isascii() and length.isdigit() and len(length) < 10
     if not digits or (size := int(length)) > len(raw):
         raise Malformed(
-            "Inference-Header-Content-Length is not the length of the JSON: send its bytes, "
-            "or leave it and the binary data out."
+            "Inference-Header-Content-Length is not the length of the JSON: send its length in "
+            "bytes, or leave out the header and the binary data."
         )
     text = _decode(raw[:size], "The JSON")
     return Json(_parse_json(text), binary=bytes(raw[size:]))
@@ -127,8 +141,8 @@ def _read_form(media_type: str, row: Mapping[str, bytes]) -> Form:
         if set(row) == {"body"}:
             raise Malformed("The form cannot be read: send its boundary in the Content-Type.")
     elif not row or any(name.lstrip().startswith(("{", "[")) for name in row):
-        # `curl -d '{...}'` labels JSON as a form. TorchServe's decoding has by now eaten every "&"
-        # and "+", and, where there is no "=", all of it.
+        # `curl -d '{...}'` labels JSON as a form. TorchServe's form decoder has already dropped
+        # every "&" and "+" or, in a body without "=", all of it.
         raise Unsupported(
             "The body is labelled as a form but has no fields: if it is JSON, add the header "
             '"Content-Type: application/json"; if it is a text, "Content-Type: text/plain".'
@@ -141,7 +155,7 @@ def _check_charset(parameters: str) -> None:
         name, _, value = parameter.partition("=")
         charset = value.strip().strip("\"'").lower()
         if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8", "us-ascii"):
-            raise Unsupported("Only UTF-8 is supported: send the text as UTF-8 and say so.")
+            raise Unsupported("Only UTF-8 is supported: send the text as UTF-8, and charset=utf-8.")
 
 
 def _decode(raw: bytes, what: str) -> str:
@@ -161,15 +175,15 @@ def _parse_json(text: str) -> object:
     except json.JSONDecodeError as error:
         raise Malformed(
             f"The body is not JSON ({error.msg}, line {error.lineno}, column {error.colno}): "
-            "mend it there."
+            "fix it there."
         ) from None
     except ValueError:  # int() refuses more than sys.get_int_max_str_digits() digits
         raise Malformed("A number in the JSON has too many digits: send a shorter one.") from None
 
 
-def _number(written: str) -> float:
-    """By JSON Schema, and so by OpenAPI, 1.0 is a whole number."""
-    value = float(written)
+def _number(digits: str) -> float:
+    """Read 1.0 as a whole number, which it is in JSON Schema and so in OpenAPI."""
+    value = float(digits)
     return int(value) if value.is_integer() else value
 
 

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of the service.
 
-Bodies and answers are the very types that the dialects read and write, and errors are the classes
-of `errors`, so that the document says what happens.
+It is made from the types that the dialects read and write and from the classes of `errors`, so that
+it cannot differ from what the service does.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sentiment import __version__
 from sentiment.errors import ErrorAnswer, RequestError
 from sentiment.protocol.dialects import DIALECTS
 from sentiment.protocol.dialects.operation import Operation
@@ -19,14 +20,14 @@ _REF = "#/components/schemas/{name}"
 _DESCRIPTION = """\
 Labels and scores for texts: {labels}.
 
-Requests that arrive together are scored together, in whatever form they come. One request holds \
-at most {settings.max_texts_per_request} texts of at most {settings.max_chars_per_text:,} \
-characters, and what is beyond {settings.max_tokens} tokens of a text is cut off. \
-/predictions/{name}/{version} asks for this version, whichever is the default one.
+Concurrent requests are scored in one batch, whatever their format. One request holds at most \
+{settings.max_texts_per_request} texts of at most {settings.max_chars_per_text:,} characters. A \
+text is truncated to {settings.max_tokens} tokens. /predictions/{name} asks for the default \
+version, /predictions/{name}/{version} for this one.
 
-Every error has one plain sentence that says what to change. TorchServe itself answers what never \
-reaches the model, with `code`, `type` and `message`: a model or version that it does not have, a \
-missing token, a full queue; and with an empty 413 what has more bytes than it takes.
+Every error has one plain sentence that says what to change. TorchServe itself answers requests \
+that never reach the model, with `code`, `type` and `message`: an unknown model or version, a \
+missing token, a full queue. A body with too many bytes gets an empty 413.
 """
 
 
@@ -38,61 +39,61 @@ class FrontEndError(msgspec.Struct):
     message: str
 
 
-# Errors that TorchServe itself has, too.
+# Statuses that TorchServe itself answers with.
 _FRONT_END = {
-    400: "A token is asked for, and is missing, wrong or expired.",
+    400: "A required token is missing, wrong or expired.",
     404: "There is no such model or version.",
     500: "The worker died.",
     503: "The queue is full, or there is no worker.",
     507: "The worker was killed.",
 }
 _HEADERS = {
-    "x-total-time": ("number", "Milliseconds that the batch took, without its time in the queue."),
-    "x-tokenization-time": ("number", "Milliseconds of these that its tokenization took."),
-    "x-inference-time": ("number", "Milliseconds of these that the model took."),
+    "x-total-time": ("number", "Milliseconds that the batch took in the handler."),
+    "x-tokenization-time": ("number", "Milliseconds of these for tokenization."),
+    "x-inference-time": ("number", "Milliseconds of these for the model."),
     "x-compute-tokens": ("integer", "Tokens of this request that were scored."),
-    "x-request-id": ("string", "The name of this request in the log."),
+    "x-request-id": ("string", "The id of this request in the log."),
 }
 
 
-def render(service: ServedModel) -> str:
+def render(model: ServedModel) -> str:
     """The document as text, in ASCII."""
-    return json.dumps(document(service), indent=2)
+    return json.dumps(document(model), indent=2)
 
 
-def document(service: ServedModel) -> dict[str, Any]:
+def document(model: ServedModel) -> dict[str, Any]:
     """The document, as `json` writes it."""
-    described = [dialect.OPERATION for dialect in _dialects()]
-    types = [kind for operation in described for kind in _types(operation)]
+    operations = [dialect.OPERATION for dialect in _dialects()]
+    types = [kind for operation in operations for kind in _types(operation)]
     types += [ErrorAnswer, FrontEndError]
-    found, schemas = msgspec.json.schema_components(types, ref_template=_REF)
-    schema_of = dict(zip(map(repr, types), found, strict=True))
+    references, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    schema_of = dict(zip(map(repr, types), references, strict=True))
     schemas["ErrorAnswer"]["properties"]["error_type"]["enum"] = [
         error.__name__ for error in RequestError.__subclasses__()
     ]
     paths: dict[str, Any] = {}
-    for path in dict.fromkeys(operation.path for operation in described):
-        group = [operation for operation in described if operation.path == path]
-        paths[path.format(name=service.name)] = {"post": _post(group, schema_of)}
-    predictions = f"/predictions/{service.name}"
+    for path in dict.fromkeys(operation.path for operation in operations):
+        group = [operation for operation in operations if operation.path == path]
+        paths[path.format(name=model.name)] = {"post": _post(group, schema_of)}
+    predictions = f"/predictions/{model.name}"
     paths[predictions]["get"] = _get("page", "A page to try it on, for browsers", "text/html")
-    paths[f"{predictions}/{service.version}/openapi.json"] = {
+    paths[f"{predictions}/{model.version}/openapi.json"] = {
         "get": _get("openapi", "This document", "application/json")
     }
-    written = {
+    template = {
         "openapi": "3.1.0",
         "info": {
-            "title": f"Text classification: {service.name}",
-            "version": service.version,
+            "title": f"Text classification: {model.name}",
+            "version": __version__,
             "description": _DESCRIPTION.format(
-                name=service.name,
-                version=service.version,
-                labels=", ".join(service.labels),
-                settings=service.settings,
+                name=model.name,
+                version=model.version,
+                labels=", ".join(model.labels),
+                settings=model.settings,
             ),
         },
         "servers": [{"url": "/"}],
-        # No token, as shipped, or TorchServe's.
+        # No token, which is the default, or TorchServe's.
         "security": [{}, {"token": []}],
         "paths": paths,
         "components": {
@@ -102,15 +103,15 @@ def document(service: ServedModel) -> dict[str, Any]:
         },
     }
     limits = {
-        "max_texts_per_request": service.settings.max_texts_per_request,
-        "max_chars_per_text": service.settings.max_chars_per_text,
-        "labels": list(service.labels),
+        "max_texts_per_request": model.settings.max_texts_per_request,
+        "max_chars_per_text": model.settings.max_chars_per_text,
+        "labels": list(model.labels),
     }
-    return dict(_filled_in(written, limits))
+    return dict(_filled_in(template, limits))
 
 
 def _dialects() -> Iterator[Any]:
-    """Each once, ours first: the table tries the others before."""
+    """Each dialect once, the native ones first."""
     yield from dict.fromkeys(d for row in DIALECTS.values() for d in reversed(row))
 
 
@@ -173,7 +174,7 @@ def _get(name: str, summary: str, media_type: str) -> dict[str, Any]:
 
 
 def _errors() -> dict[str, Any]:
-    """By name: what the handler means by each status, and TorchServe."""
+    """The error responses by name: what the handler and TorchServe mean by each status."""
     ours = {error.status: str(error.__doc__) for error in RequestError.__subclasses__()}
     responses = {}
     for status in sorted(ours.keys() | _FRONT_END.keys()):
@@ -196,7 +197,7 @@ def _error_references(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _filled_in(node: Any, limits: Mapping[str, object]) -> Any:
-    """The same, with values in place of the names of limits."""
+    """A copy of `node` with values in place of the names of limits."""
     if isinstance(node, dict):
         return {
             key: limits[value]

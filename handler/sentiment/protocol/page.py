@@ -1,4 +1,4 @@
-"""What a browser is shown at the service's own address: a page to try it on, and its reference."""
+"""The page that a browser gets: a form to try the model."""
 
 import json
 from collections.abc import Mapping
@@ -9,13 +9,12 @@ _MARKER = '<script type="application/json" id="service">null</script>'
 
 
 def render(service: Mapping[str, object]) -> bytes:
-    """The page, in ASCII, for a service with these facts.
+    """The page, in ASCII, with `service` as JSON inside.
 
-    They are `name`, `version`, `labels`, `max_texts_per_request` and `openapi`, its OpenAPI 3.1
-    document; all must be what `json` can encode.
+    `service` holds `name`, `version`, `labels` and `max_texts_per_request`.
     """
     before, after = _template()
-    # In a script element HTML looks for "</script" and "<!--", and JSON has no other use for "<".
+    # A script element ends at "</script"; JSON can always write "<" as an escape.
     facts = json.dumps(service, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
     return f"{before}{_MARKER.replace('null', facts)}{after}".encode("ascii")
 

@@ -1,4 +1,4 @@
-"""One client's request: the texts to score, each checked, and what to make of their scores."""
+"""One decoded request: its texts, each checked, and how their scores are computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,22 +12,27 @@ from sentiment.settings import Settings
 
 @dataclass(frozen=True)
 class Request:
-    """Texts in the client's order; an error in place of a text that cannot be scored.
+    """`texts` are in the client's order, with an error in place of one that cannot be scored.
 
-    `function` makes scores of logits, None being the checkpoint's own. `asked` is the body as the
-    dialect read it, for that dialect's answer.
+    `activation` computes scores from logits; None is the checkpoint's own. `max_tokens` truncates
+    the texts to fewer tokens than the settings do. `payload` is what the dialect needs of the body
+    to encode its answer.
     """
 
     texts: list[str | RequestError]
-    function: Activation | None = None
-    asked: Any = None
+    activation: Activation | None = None
+    max_tokens: int | None = None
+    payload: Any = None
+
+
+EMPTY_REQUEST = Request([])
 
 
 def check_text(value: object, settings: Settings) -> str:
-    """Return `value` if it is a text that can be scored, else raise.
+    """Return `value` if it is a text that can be scored.
 
-    Validation (422): not a string, or blank. TooLarge (413): too many characters. Malformed
-    (400): a lone surrogate, which JSON can spell but UTF-8 cannot.
+    Raises Validation (422) if it is not a string or is blank, TooLarge (413) if it has too many
+    characters, and Malformed (400) for a lone surrogate, which JSON can hold but UTF-8 cannot.
     """
     if not isinstance(value, str):
         raise Validation(f"The text must be a string, not {type_name(value)}.")
@@ -49,7 +54,7 @@ def check_text(value: object, settings: Settings) -> str:
 
 
 def check_texts(values: Sequence[object], settings: Settings) -> list[str | RequestError]:
-    """Check each of many; raises TooLarge or Validation when it is their number that is wrong."""
+    """Check many texts; raises TooLarge or Validation for the number of them."""
     if not values:
         raise Validation("There is no text in the list: send at least one.")
     if len(values) > settings.max_texts_per_request:
@@ -67,9 +72,10 @@ def check_texts(values: Sequence[object], settings: Settings) -> list[str | Requ
 
 
 def check_all(values: str | Sequence[object], settings: Settings) -> list[str | RequestError]:
-    """Check one or many, for an answer that has no place for the error of one of them.
+    """Check one or many texts, for dialects without errors per text.
 
-    Raises what `check_texts` does, and the first bad text's error; of many, it says the index.
+    Raises what `check_texts` raises, and the first bad text's error, with its index if `values` is
+    a list.
     """
     if isinstance(values, str):
         return [check_text(values, settings)]

@@ -1,7 +1,7 @@
 """What goes back to one client: always bytes, always ASCII.
 
-TorchServe encodes answers outside its handler's guard, where a lone surrogate or a non-ASCII
-reason phrase kills the worker; nothing built here can hold either.
+TorchServe encodes responses outside the `try` around its handler, where a lone surrogate or a
+non-ASCII reason phrase kills the worker; a response built here can hold neither.
 """
 
 import json
@@ -32,16 +32,16 @@ class Response:
 
 
 def ok(value: object) -> Response:
-    """A 200; `value` is a dialect's answer, without NaN."""
+    """A 200 with `value`, a dialect's answer, as JSON; it may not hold NaN."""
     return Response(200, _encode(value))
 
 
 def error_response(error: RequestError) -> Response:
-    """The error, under its own status."""
+    """The response to a request that failed with `error`."""
     return Response(error.status, _encode(error.answer()))
 
 
 def _encode(value: object) -> bytes:
-    # `msgspec` would write UTF-8, and stumble over a surrogate that an error quotes.
+    # `msgspec` would write UTF-8, and fail on a surrogate that an error message quotes.
     plain = msgspec.to_builtins(value)
     return _JSON.encode(plain).encode("ascii")

@@ -1,13 +1,15 @@
-"""By which of TorchServe's routes a request came.
+"""Tell which of TorchServe's routes a request took.
 
-TorchServe does not show its handler the path. But its front end adds headers: `explain` and
-`url_path` on /predictions, over whatever a client sends under these names, `explain` on the KServe
-routes, neither on /invocations and /{model}/predict. A client that sends there what the front end
-does not is answered as if it had asked elsewhere, and nobody else is. A gRPC call has no headers.
+TorchServe does not show the path to its handler, but its frontend adds headers: `url_path` and
+`explain` on /predictions, `explain` alone on the KServe routes, and neither on /invocations and
+/{model}/predict. On the first two a client cannot forge them. On the others it can, and then gets
+its own answer in another dialect. A gRPC call has no headers.
 """
 
 from collections.abc import Mapping
 from enum import Enum, auto
+
+FRONTEND_HEADERS = ("url_path", "explain")
 
 
 class Route(Enum):

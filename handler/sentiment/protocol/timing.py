@@ -1,7 +1,7 @@
-"""How long a batch took, for the headers that Text Embeddings Inference has, too.
+"""How long a batch took, for the same response headers as Text Embeddings Inference has.
 
-TorchServe tells its handler when a batch is handed over, but not when a request came in: how long
-it waited in the queue is known to TorchServe's own metrics alone.
+TorchServe does not tell its handler when a request arrived, so the time in the queue is only in
+TorchServe's own metrics.
 """
 
 import time
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Timing:
-    """One batch's, in seconds; all of its requests share it."""
+    """Seconds of one batch, shared by all of its requests."""
 
     started: float = field(default_factory=time.monotonic)
     tokenization: float = 0.0
     inference: float = 0.0
 
     def headers(self, tokens: int) -> dict[str, str]:
-        """Milliseconds up to now, and the tokens of one request."""
+        """Response headers: milliseconds up to now, and the `tokens` of one request."""
         return {
             "x-total-time": _milliseconds(time.monotonic() - self.started),
             "x-tokenization-time": _milliseconds(self.tokenization),

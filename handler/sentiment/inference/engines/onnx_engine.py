@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.inference.engines import telemetry
 from sentiment.inference.engines.cpu import has_vnni
 from sentiment.inference.engines.engine import Rows, arrays
 
@@ -23,6 +24,7 @@ class OnnxEngine:
     tokens = 1024
 
     def __init__(self, path: Path, pad: int, threads: int) -> None:
+        telemetry.disable()
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

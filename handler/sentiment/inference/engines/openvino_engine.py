@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.inference.engines import telemetry
 from sentiment.inference.engines.engine import Rows, arrays
 
 # What is compiled for a shape is kept, for as many shapes as this: about 0.1 MB each.
@@ -22,6 +23,7 @@ class OpenvinoEngine:
     tokens = 2048
 
     def __init__(self, path: Path, precision: str, pad: int, threads: int) -> None:
+        telemetry.disable()
         import openvino
 
         model = openvino.Core().compile_model(

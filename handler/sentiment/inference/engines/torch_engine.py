@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sentiment.inference.engines import telemetry
 from sentiment.inference.engines.engine import Rows, arrays
 
 
@@ -17,6 +18,7 @@ class TorchEngine:
     packs = False
 
     def __init__(self, model_dir: Path, pad: int, threads: int, gpu: int | None = None) -> None:
+        telemetry.disable()
         from transformers import AutoModelForSequenceClassification
         from transformers.utils.logging import disable_progress_bar
 

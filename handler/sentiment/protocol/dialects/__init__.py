@@ -1,7 +1,7 @@
-"""The dialects that are spoken: a new one is a module, and a place in the table.
+"""The dialects by route: a new one is a module of this package and a place in the table.
 
-A row is a route; the dialects on it are tried from left to right, and the last one is given what
-no other recognises, so that a mistake is explained in the words of that route.
+The dialects of a route are tried from left to right. The last one gets what no other recognises,
+so that a mistake is explained in the terms of that route.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,20 +25,20 @@ from sentiment.served_model import ServedModel
 
 
 class Dialect(Protocol):
-    """What each module in the table is."""
+    """The interface of each module in the table."""
 
     OPERATION: Operation
 
     def recognise(self, body: Body) -> bool:
-        """Whether this body has the marks of the dialect."""
+        """Whether the body looks like this dialect."""
 
-    def decode(self, body: Body, service: ServedModel) -> Request:
-        """Find its texts; raises RequestError for what makes the whole request unanswerable."""
+    def decode(self, body: Body, model: ServedModel) -> Request:
+        """Read the texts; raises RequestError if the whole request cannot be answered."""
 
-    def encode(self, request: Request, results: Results, service: ServedModel) -> object:
-        """The answer to `request`, as a type that `msgspec` knows.
+    def encode(self, request: Request, results: Results, model: ServedModel) -> object:
+        """The answer to `request`, as a type that `msgspec` supports.
 
-        Raises RequestError where the answer has no place for the error of one text.
+        Raises the error of the first bad text if the answer has no place for it.
         """
 
 
@@ -52,5 +52,5 @@ DIALECTS: Mapping[Route, Sequence[Dialect]] = {
 
 def dialect_of(route: Route, body: Body) -> Dialect:
     """The first dialect of the route that recognises the body, or its last one."""
-    *_, last = spoken = DIALECTS[route]
-    return next((dialect for dialect in spoken if dialect.recognise(body)), last)
+    *_, last = dialects = DIALECTS[route]
+    return next((dialect for dialect in dialects if dialect.recognise(body)), last)

@@ -1,39 +1,36 @@
-"""The Hugging Face inference API's dialect, which `huggingface_hub` and its JavaScript twin speak.
+"""The Hugging Face inference API, for `huggingface_hub` and its JavaScript counterpart.
 
 {"inputs": "A lovely film.", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}
 -> [[{"label": "POSITIVE", "score": 0.998}]]
 
-Always a list of lists, since those clients take the first element of whatever comes.
+Always a list of lists, since those clients take the first element of any answer.
 """
 
-from typing import Annotated, Literal
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Struct
 
 from sentiment.errors import all_good
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.operation import Operation, TextField, TextsField
+from sentiment.protocol.dialects.pipeline_parameters import (
+    EXAMPLE,
+    PipelineParameters,
+    lower_case_activation,
+)
 from sentiment.protocol.dialects.ranking import LabelScore, ranked
 from sentiment.protocol.request import Request, check_all
-from sentiment.protocol.validation import validate
 from sentiment.served_model import ServedModel
-
-_EXAMPLE = '{"inputs": "...", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}'
-
-
-class Parameters(Struct, forbid_unknown_fields=True):
-    """How many labels, best first (all, if none is said), and what makes scores of logits."""
-
-    top_k: Annotated[int, Meta(ge=1)] | None = None
-    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
+from sentiment.validation import validate
 
 
 class HuggingFaceBody(Struct, forbid_unknown_fields=True):
-    """One text or many, never a pair of sentences."""
+    """One text or many, never a pair of sentences. `options` steer the hosted API alone."""
 
     inputs: TextField | TextsField
-    parameters: Parameters | None = None
+    parameters: PipelineParameters | None = None
+    options: dict[str, Any] | None = None
 
 
 OPERATION = Operation(
@@ -51,16 +48,19 @@ def recognise(body: Body) -> bool:
     return "inputs" in json_fields(body)
 
 
-def decode(body: Body, service: ServedModel) -> Request:
-    """Find its texts; raises RequestError, for the first bad text too."""
-    asked = validate(json_fields(body), HuggingFaceBody, _EXAMPLE)
-    asked.parameters = asked.parameters or Parameters()
-    texts = check_all(asked.inputs, service.settings)
-    return Request(texts, asked.parameters.function_to_apply, asked)
+def decode(body: Body, model: ServedModel) -> Request:
+    """Read the texts; raises RequestError, also for the first bad text."""
+    payload = validate(lower_case_activation(json_fields(body)), HuggingFaceBody, EXAMPLE)
+    payload.parameters = parameters = payload.parameters or PipelineParameters()
+    texts = check_all(payload.inputs, model.settings)
+    return Request(texts, parameters.function_to_apply, parameters.max_tokens(model), payload)
 
 
-def encode(request: Request, results: Results, service: ServedModel) -> list[list[LabelScore]]:
-    """One list of labels a text; raises the first text's error."""
-    asked = request.asked
-    predictions = all_good(results, indexed=isinstance(asked.inputs, list))
-    return [ranked(prediction, asked.parameters.top_k) for prediction in predictions]
+def encode(request: Request, results: Results, model: ServedModel) -> list[list[LabelScore]]:
+    """One list of labels per text; raises the first text's error."""
+    parameters = request.payload.parameters
+    top_k = parameters.top_k
+    if top_k is UNSET:
+        top_k = 1 if parameters.return_all_scores is False else None
+    predictions = all_good(results, indexed=isinstance(request.payload.inputs, list))
+    return [ranked(prediction, top_k) for prediction in predictions]

@@ -1,9 +1,10 @@
-"""KServe's first protocol, which TensorFlow Serving began.
+"""KServe's first protocol, which is TensorFlow Serving's.
 
 {"instances": ["A lovely film.", {"text": "Awful."}]}
 -> {"predictions": [{"label": "POSITIVE", "score": 0.998}, {"label": "NEGATIVE", "score": 0.997}]}
 
-An instance may also be {"data": "..."}, as in TorchServe's own examples.
+An instance may also be {"data": "..."}, as in TorchServe's own examples. "signature_name", which
+TensorFlow's clients send, changes nothing.
 """
 
 from typing import Annotated, Any
@@ -16,8 +17,8 @@ from sentiment.protocol.body import Body, Json, json_fields
 from sentiment.protocol.dialects.operation import A_TEXT, SOME, Operation
 from sentiment.protocol.dialects.ranking import LabelScore, best
 from sentiment.protocol.request import Request, check_all
-from sentiment.protocol.validation import validate
 from sentiment.served_model import ServedModel
+from sentiment.validation import validate
 
 _EXAMPLE = '{"instances": ["...", {"text": "..."}]}'
 
@@ -33,11 +34,12 @@ _NAMED = {
 
 
 class InstancesBody(Struct, forbid_unknown_fields=True):
-    """Texts, each by itself or by name."""
+    """Texts, each as a string or as an object with one field."""
 
     instances: Annotated[
         list[Any], Meta(extra_json_schema=SOME | {"items": {"anyOf": [_TEXT, _NAMED]}})
     ]
+    signature_name: str | None = None
 
 
 class PredictionsAnswer(Struct):
@@ -61,16 +63,16 @@ def recognise(body: Body) -> bool:
     return "instances" in json_fields(body)
 
 
-def decode(body: Body, service: ServedModel) -> Request:
-    """Find its texts; raises RequestError, for the first bad text too."""
+def decode(body: Body, model: ServedModel) -> Request:
+    """Read the texts; raises RequestError, also for the first bad text."""
     if isinstance(body, Json) and body.binary:
-        raise Validation(f"Binary data is of the second version of the protocol: send {_EXAMPLE}.")
-    asked = validate(json_fields(body), InstancesBody, _EXAMPLE)
-    texts = [_text(index, instance) for index, instance in enumerate(asked.instances)]
-    return Request(check_all(texts, service.settings))
+        raise Validation(f"Binary data belongs to version 2 of the protocol: send {_EXAMPLE}.")
+    payload = validate(json_fields(body), InstancesBody, _EXAMPLE)
+    texts = [_text(index, instance) for index, instance in enumerate(payload.instances)]
+    return Request(check_all(texts, model.settings))
 
 
-def encode(request: Request, results: Results, service: ServedModel) -> PredictionsAnswer:
+def encode(request: Request, results: Results, model: ServedModel) -> PredictionsAnswer:
     """The best label of each; raises the first text's error."""
     return PredictionsAnswer([best(prediction) for prediction in all_good(results, indexed=True)])
 

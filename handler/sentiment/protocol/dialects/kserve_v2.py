@@ -5,8 +5,8 @@
        {"name": "label", "shape": [1], "datatype": "BYTES", "data": ["NEGATIVE"]},
        {"name": "score", "shape": [1], "datatype": "FP32", "data": [0.997]}]}
 
-The tensor may have any name and shape, and come as binary data after the JSON; the answer is JSON
-always. Source: the protocol's "inference request JSON object" and its binary tensor extension.
+The tensor may have any name and shape, and may follow the JSON as binary data. The answer is always
+JSON. Source: the protocol's "inference request JSON object" and its binary tensor extension.
 """
 
 import math
@@ -19,39 +19,42 @@ from sentiment.errors import Malformed, TooLarge, Unsupported, Validation, all_g
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, Json, json_fields
 from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.dialects.ranking import rounded
 from sentiment.protocol.request import Request, check_all
-from sentiment.protocol.validation import validate
 from sentiment.served_model import ServedModel
+from sentiment.validation import validate
 
 _EXAMPLE = (
     '{"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["..."]}]}, '
     'or {"instances": ["..."]} in the first version of the protocol'
 )
-# Before each text of binary data, four bytes say how many follow, the lowest first.
+# In binary data, each text follows its length in bytes, a little-endian integer of this size.
 _LENGTH_BYTES = 4
-# More than any tensor has that fits a request.
-_DIMENSIONS, _LONGEST = 8, 2**31 - 1
+# More than any tensor that fits into a request.
+_MAX_DIMENSIONS, _MAX_SIZE = 8, 2**31 - 1
 
 
 class InputTensor(Struct, forbid_unknown_fields=True):
-    """Texts; `data` is flat or nested, and absent only where it follows the JSON in binary."""
+    """Texts; `data` is flat or nested, and absent only if it follows the JSON as binary data."""
 
     name: str
-    shape: Annotated[list[Annotated[int, Meta(ge=0, le=_LONGEST)]], Meta(max_length=_DIMENSIONS)]
+    shape: Annotated[
+        list[Annotated[int, Meta(ge=0, le=_MAX_SIZE)]], Meta(max_length=_MAX_DIMENSIONS)
+    ]
     datatype: Literal["BYTES"]
     data: list[Any] | UnsetType = UNSET
     parameters: dict[str, Any] | None = None
 
 
 class RequestedOutput(Struct, forbid_unknown_fields=True):
-    """One of the outputs, where not all are wanted."""
+    """One of the outputs, if not all are wanted."""
 
     name: Literal["label", "score"]
     parameters: dict[str, Any] | None = None
 
 
 class InferBody(Struct, forbid_unknown_fields=True):
-    """One tensor of texts. What `parameters` hold is of no consequence here."""
+    """One tensor of texts. The content of `parameters` changes nothing."""
 
     inputs: Annotated[list[InputTensor], Meta(min_length=1, max_length=1)]
     id: str | None = None
@@ -61,15 +64,15 @@ class InferBody(Struct, forbid_unknown_fields=True):
     parameters: dict[str, Any] | None = None
 
 
-class _Asked(NamedTuple):
-    """All that is left of a body when its texts are out: it may be large, and is kept till then."""
+class _Payload(NamedTuple):
+    """What `encode` needs of a body; its texts are dropped, since they may be large."""
 
     id: str | None
     outputs: list[str]
 
 
 class OutputTensor(Struct):
-    """`label`, of strings, or `score`, of numbers: one a text, in order."""
+    """`label` holds strings, `score` numbers: one per text, in order."""
 
     name: Literal["label", "score"]
     shape: list[int]
@@ -78,7 +81,7 @@ class OutputTensor(Struct):
 
 
 class InferAnswer(Struct):
-    """The best label of each text and its score; the `id` is the request's, if it had one."""
+    """The best label of each text and its score; `id` is the request's, if it has one."""
 
     model_name: str
     model_version: str
@@ -105,42 +108,47 @@ def recognise(body: Body) -> bool:
     return isinstance(inputs, list) and any(isinstance(entry, dict) for entry in inputs)
 
 
-def decode(body: Body, service: ServedModel) -> Request:
-    """Find its texts; raises RequestError, for the first bad text too."""
+def decode(body: Body, model: ServedModel) -> Request:
+    """Read the texts; raises RequestError, also for the first bad text."""
     if not isinstance(body, Json):
         raise Unsupported(f"Send JSON, with Content-Type: application/json, such as {_EXAMPLE}.")
-    asked = validate(body.value, InferBody, _EXAMPLE)
-    (tensor,) = asked.inputs
+    payload = validate(body.value, InferBody, _EXAMPLE)
+    (tensor,) = payload.inputs
     if tensor.data is UNSET:
         _check_size(tensor, body.binary)
-        most = service.settings.max_texts_per_request
-        texts: list[object] = list(_unpacked(body.binary, most))
+        max_texts = model.settings.max_texts_per_request
+        texts: list[object] = list(_unpacked(body.binary, max_texts))
     elif body.binary:
-        raise Validation('There is binary data beside "inputs[0].data": send one of them.')
+        raise Validation('There is both binary data and "inputs[0].data": send one of them.')
     else:
         texts = list(_flat(tensor.data))
     if (size := math.prod(tensor.shape)) != len(texts):
         raise Validation(
-            f'"inputs[0].shape" is of {size} texts and the data of {len(texts)}: make them agree.'
+            f'"inputs[0].shape" has {size} texts and the data {len(texts)}: make them agree.'
         )
-    wanted = [output.name for output in asked.outputs or ()]
-    return Request(check_all(texts, service.settings), asked=_Asked(asked.id, wanted))
+    outputs = [output.name for output in payload.outputs or ()]
+    if any("classification" in (output.parameters or {}) for output in payload.outputs or ()):
+        raise Validation(
+            'The "classification" of an output is not supported: leave it out, and the best label '
+            "comes with its score."
+        )
+    return Request(check_all(texts, model.settings), payload=_Payload(payload.id, outputs))
 
 
-def encode(request: Request, results: Results, service: ServedModel) -> InferAnswer:
-    """Label and score of each, or what was asked of them; raises the first text's error."""
-    asked: _Asked = request.asked
+def encode(request: Request, results: Results, model: ServedModel) -> InferAnswer:
+    """Label and score of each text, or the requested output; raises the first text's error."""
+    payload: _Payload = request.payload
     predictions = all_good(results, indexed=True)
     shape = [len(predictions)]
     outputs = {
         "label": OutputTensor("label", shape, "BYTES", [p.label for p in predictions]),
-        "score": OutputTensor("score", shape, "FP32", [p.score for p in predictions]),
+        "score": OutputTensor("score", shape, "FP32", [rounded(p.score) for p in predictions]),
     }
     return InferAnswer(
-        model_name=service.name,
-        model_version=service.version,
-        outputs=[outputs[name] for name in dict.fromkeys(asked.outputs or outputs)],
-        id=UNSET if asked.id is None else asked.id,
+        model_name=model.name,
+        model_version=model.version,
+        outputs=[outputs[name] for name in dict.fromkeys(payload.outputs or outputs)],
+        id=UNSET if payload.id is None else payload.id,
     )
 
 
@@ -155,15 +163,14 @@ def _flat(data: list[Any]) -> Iterator[object]:
 
 
 def _check_size(tensor: InputTensor, binary: bytes) -> None:
-    said = (tensor.parameters or {}).get("binary_data_size", len(binary))
-    if said != len(binary):
+    if (tensor.parameters or {}).get("binary_data_size", len(binary)) != len(binary):
         raise Malformed(
             f'"binary_data_size" is not the {len(binary)} bytes that follow: make them agree.'
         )
 
 
-def _unpacked(binary: bytes, most: int) -> Iterator[str]:
-    """Read the texts of binary data; raises Malformed (400) or, after so many, TooLarge (413)."""
+def _unpacked(binary: bytes, max_texts: int) -> Iterator[str]:
+    """Read the texts of binary data; raises Malformed, or TooLarge beyond `max_texts`."""
     if not binary:
         raise Validation(f'"inputs[0].data" is missing: send {_EXAMPLE}.')
     count = at = 0
@@ -175,8 +182,8 @@ def _unpacked(binary: bytes, most: int) -> Iterator[str]:
                 "The binary data ends within a text: send four bytes of length before each text."
             )
         count += 1
-        if count > most:
-            raise TooLarge(f"The tensor has more than {most:,} texts: send it in parts.")
+        if count > max_texts:
+            raise TooLarge(f"The tensor has more than {max_texts:,} texts: send it in parts.")
         try:
             yield binary[start:at].decode("utf-8")
         except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""Our own dialect, one text.
+"""The native dialect, one text.
 
 "A lovely film."                      as text/plain, or with no content type
 {"text": "A lovely film."}            as JSON
-text=A+lovely+film.                   as a form, urlencoded or multipart; "data" for "text"
+text=A+lovely+film.                   as a form, urlencoded or multipart; or data=...
 -> {"sentiment": "POSITIVE", "score": 0.998, "scores": {...}, "tokens": 6, "truncated": false}
 """
 
@@ -12,9 +12,10 @@ from sentiment.errors import all_good
 from sentiment.inference.prediction import Prediction, Results
 from sentiment.protocol.body import EXAMPLE, Body, Form, Json, Text, json_fields
 from sentiment.protocol.dialects.operation import Label, Operation, TextField
+from sentiment.protocol.dialects.ranking import rounded
 from sentiment.protocol.request import Request, check_text
-from sentiment.protocol.validation import validate
 from sentiment.served_model import ServedModel
+from sentiment.validation import validate
 
 
 class TextBody(Struct, forbid_unknown_fields=True):
@@ -24,13 +25,13 @@ class TextBody(Struct, forbid_unknown_fields=True):
 
 
 class DataForm(Struct, forbid_unknown_fields=True):
-    """One text, as a form whose field has the other name."""
+    """One text, as a form whose field is called "data"."""
 
     data: TextField
 
 
 class TextAnswer(Struct):
-    """The best label, its score, every label's score, and how much of the text was scored."""
+    """The best label, its score and the scores of all; how much of the text was scored."""
 
     sentiment: Label
     score: float
@@ -59,8 +60,8 @@ def recognise(body: Body) -> bool:
     return not isinstance(body, Json) or "text" in json_fields(body)
 
 
-def decode(body: Body, service: ServedModel) -> Request:
-    """Find the one text of the request; raises RequestError."""
+def decode(body: Body, model: ServedModel) -> Request:
+    """Read the text of the request; raises RequestError."""
     match body:
         case Text(text):
             pass
@@ -70,21 +71,21 @@ def decode(body: Body, service: ServedModel) -> Request:
             text = validate(fields, TextBody, 'one field, "text" or "data"').text
         case Json(value):
             text = validate(value, TextBody, EXAMPLE).text
-    return Request([check_text(text, service.settings)])
+    return Request([check_text(text, model.settings)])
 
 
-def encode(request: Request, results: Results, service: ServedModel) -> TextAnswer:
-    """The answer; raises the text's error if it has one."""
+def encode(request: Request, results: Results, model: ServedModel) -> TextAnswer:
+    """The answer; raises the text's error, if any."""
     (prediction,) = all_good(results, indexed=False)
     return answer_of(prediction)
 
 
 def answer_of(prediction: Prediction) -> TextAnswer:
-    """One text's answer."""
+    """The answer for one text."""
     return TextAnswer(
         sentiment=prediction.label,
-        score=prediction.score,
-        scores=prediction.scores,
+        score=rounded(prediction.score),
+        scores={label: rounded(score) for label, score in prediction.scores.items()},
         tokens=prediction.tokens,
         truncated=prediction.truncated,
     )

@@ -1,4 +1,4 @@
-"""Our own dialect, many texts: each is answered for itself, and a bad one spoils no other.
+"""The native dialect, many texts: each has its own answer or error.
 
 {"texts": ["A lovely film.", ""]}
 -> {"results": [{"sentiment": "POSITIVE", ...}, {"error": "...", "error_type": "Validation"}]}
@@ -14,8 +14,8 @@ from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.native import answer_of
 from sentiment.protocol.dialects.operation import Operation, TextsField
 from sentiment.protocol.request import Request, check_texts
-from sentiment.protocol.validation import validate
 from sentiment.served_model import ServedModel
+from sentiment.validation import validate
 
 _RESULTS = {
     "items": {
@@ -34,7 +34,7 @@ class TextsBody(Struct, forbid_unknown_fields=True):
 
 
 class TextsAnswer(Struct):
-    """An answer or an error for each text, in order."""
+    """An answer or an error per text, in order."""
 
     results: Annotated[list[Any], Meta(extra_json_schema=_RESULTS)]
 
@@ -42,7 +42,7 @@ class TextsAnswer(Struct):
 OPERATION = Operation(
     name="predict_many",
     path="/predictions/{name}",
-    summary="Many texts, each answered for itself",
+    summary="Many texts, each with its own answer or error",
     body=TextsBody,
     answers=(TextsAnswer,),
     example={"texts": ["Funny, warm and wise.", "I want my two hours back."]},
@@ -54,14 +54,14 @@ def recognise(body: Body) -> bool:
     return "texts" in json_fields(body)
 
 
-def decode(body: Body, service: ServedModel) -> Request:
-    """Check every text; raises RequestError only for what is wrong with the list itself."""
-    asked = validate(json_fields(body), TextsBody, '{"texts": ["...", "..."]}')
-    return Request(check_texts(asked.texts, service.settings))
+def decode(body: Body, model: ServedModel) -> Request:
+    """Check every text; raises RequestError only for the list itself."""
+    payload = validate(json_fields(body), TextsBody, '{"texts": ["...", "..."]}')
+    return Request(check_texts(payload.texts, model.settings))
 
 
-def encode(request: Request, results: Results, service: ServedModel) -> TextsAnswer:
-    """One entry a text, in order."""
+def encode(request: Request, results: Results, model: ServedModel) -> TextsAnswer:
+    """One entry per text, in order."""
     return TextsAnswer(
         [
             result.answer() if isinstance(result, RequestError) else answer_of(result)

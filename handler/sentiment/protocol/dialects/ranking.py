@@ -1,24 +1,40 @@
-"""Labels with their scores, best first: what most dialects answer with."""
+"""Labels with their scores, best first: the answer of most dialects.
+
+Labels are ranked by what the model computed, and rounded afterwards.
+"""
 
 from msgspec import Struct
 
 from sentiment.inference.prediction import Prediction
 from sentiment.protocol.dialects.operation import Label
 
+# Decimal places of a score in an answer: more than any engine's precision.
+_PLACES = 6
+
 
 class LabelScore(Struct):
-    """A label, and its score."""
+    """A label and its score."""
 
     label: Label
     score: float
 
 
+def rounded(score: float) -> float:
+    """A score as answers show it."""
+    return round(score, _PLACES)
+
+
 def best(prediction: Prediction) -> LabelScore:
     """The best label alone."""
-    return LabelScore(prediction.label, prediction.score)
+    return LabelScore(prediction.label, rounded(prediction.score))
 
 
 def ranked(prediction: Prediction, top_k: int | None = None) -> list[LabelScore]:
-    """All labels, or the best `top_k` of them; the model's order decides between equals."""
+    """All labels, or the best `top_k` of them; ties keep the model's order."""
     order = sorted(prediction.scores.items(), key=lambda item: item[1], reverse=True)
-    return [LabelScore(label, score) for label, score in order[:top_k]]
+    return [LabelScore(label, rounded(score)) for label, score in order[:top_k]]
+
+
+def in_model_order(prediction: Prediction) -> list[LabelScore]:
+    """All labels, in the order of the model's logits."""
+    return [LabelScore(label, rounded(score)) for label, score in prediction.scores.items()]

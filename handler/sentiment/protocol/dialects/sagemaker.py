@@ -3,44 +3,38 @@
 {"inputs": "A lovely film.", "parameters": {"top_k": 2}}
 -> [{"label": "POSITIVE", "score": 0.998}, {"label": "NEGATIVE", "score": 0.002}]
 
-Without "top_k" there is the best label of each text; with it, all or the best k, in a list a text
-where the texts are a list. Source: `TextClassificationPipeline.__call__`.
+Without "top_k" the answer is the best label of each text. With it, it is all labels or the best k,
+and a list of these for a list of texts. Source: `TextClassificationPipeline.__call__`.
 """
 
-from typing import Annotated, Literal
+from typing import Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from sentiment.errors import Validation, all_good
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, json_fields, query_of
 from sentiment.protocol.dialects.operation import Operation, TextField, TextsField
-from sentiment.protocol.dialects.ranking import LabelScore, best, ranked
+from sentiment.protocol.dialects.pipeline_parameters import (
+    EXAMPLE,
+    PipelineParameters,
+    lower_case_activation,
+)
+from sentiment.protocol.dialects.ranking import LabelScore, best, in_model_order, ranked
 from sentiment.protocol.request import Request, check_all
-from sentiment.protocol.validation import validate
 from sentiment.served_model import ServedModel
+from sentiment.validation import validate
 
 # Parameters of the URL by which TorchServe itself finds the model.
 _ROUTING = {"model_name", "model_version"}
-_EXAMPLE = '{"inputs": "...", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}'
-
-
-class PipelineParameters(Struct, forbid_unknown_fields=True):
-    """What the pipeline is called with. `top_k` null asks for all labels.
-
-    Texts are always truncated, so that `truncation` may be asked for and not be forbidden.
-    """
-
-    top_k: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
-    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
-    truncation: Literal[True] | None = None
 
 
 class SageMakerBody(Struct, forbid_unknown_fields=True):
-    """One text or many, never a pair of sentences."""
+    """One text or many, never a pair of sentences. `options` steer the hosted API alone."""
 
     inputs: TextField | TextsField
     parameters: PipelineParameters | None = None
+    options: dict[str, Any] | None = None
 
 
 OPERATION = Operation(
@@ -54,30 +48,34 @@ OPERATION = Operation(
 
 
 def recognise(body: Body) -> bool:
-    """JSON with the key "parameters", or sent with a query, which only /invocations asks for."""
-    return "parameters" in json_fields(body) or bool(query_of(body))
+    """JSON with "parameters" or "options", or with a query, which only /invocations asks for."""
+    return not json_fields(body).keys().isdisjoint({"parameters", "options"}) or bool(
+        query_of(body)
+    )
 
 
-def decode(body: Body, service: ServedModel) -> Request:
-    """Find its texts; raises RequestError, for the first bad text too."""
+def decode(body: Body, model: ServedModel) -> Request:
+    """Read the texts; raises RequestError, also for the first bad text."""
     if unknown := sorted(query_of(body).keys() - _ROUTING):
         raise Validation(
             f'The URL has an unknown parameter, "{unknown[0][:40]}": send it in "parameters".'
         )
-    asked = validate(json_fields(body), SageMakerBody, _EXAMPLE)
-    asked.parameters = asked.parameters or PipelineParameters()
-    texts = check_all(asked.inputs, service.settings)
-    return Request(texts, asked.parameters.function_to_apply, asked)
+    payload = validate(lower_case_activation(json_fields(body)), SageMakerBody, EXAMPLE)
+    payload.parameters = parameters = payload.parameters or PipelineParameters()
+    texts = check_all(payload.inputs, model.settings)
+    return Request(texts, parameters.function_to_apply, parameters.max_tokens(model), payload)
 
 
 def encode(
-    request: Request, results: Results, service: ServedModel
+    request: Request, results: Results, model: ServedModel
 ) -> list[LabelScore] | list[list[LabelScore]]:
     """What the pipeline would return; raises the first text's error."""
-    listed = isinstance(request.asked.inputs, list)
-    top_k = request.asked.parameters.top_k
-    predictions = all_good(results, indexed=listed)
-    if top_k is UNSET:
-        return [best(prediction) for prediction in predictions]
-    rankings = [ranked(prediction, top_k) for prediction in predictions]
-    return rankings if listed else rankings[0]
+    is_list = isinstance(request.payload.inputs, list)
+    parameters = request.payload.parameters
+    predictions = all_good(results, indexed=is_list)
+    if parameters.top_k is not UNSET:
+        rankings = [ranked(prediction, parameters.top_k) for prediction in predictions]
+        return rankings if is_list else rankings[0]
+    if parameters.return_all_scores:  # of older versions: one list per text, and never sorted
+        return [in_model_order(prediction) for prediction in predictions]
+    return [best(prediction) for prediction in predictions]

@@ -3,9 +3,9 @@
 {"inputs": "A lovely film.", "raw_scores": false, "truncate": null}
 -> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of these for a list
 
-["a", "b"] and [["a"], ["b"]] are two texts; a pair of sentences, which TEI would make of the
-former, is not spoken here. Texts are always truncated, whatever "truncate" says, and where the
-checkpoint's tokenizer says, which is on the right as a rule.
+["a", "b"] and [["a"], ["b"]] are two texts; pairs of sentences are not supported. Long texts are
+always truncated, whatever "truncate" says, and on the side that the checkpoint's tokenizer says,
+usually the right.
 """
 
 from typing import Annotated, Any, Literal
@@ -18,8 +18,8 @@ from sentiment.protocol.body import Body, Json, json_fields
 from sentiment.protocol.dialects.operation import A_TEXT, SOME, Operation, TextField
 from sentiment.protocol.dialects.ranking import LabelScore, ranked
 from sentiment.protocol.request import Request, check_all
-from sentiment.protocol.validation import validate
 from sentiment.served_model import ServedModel
+from sentiment.validation import validate
 
 _EXAMPLE = '{"inputs": "..."}'
 _TEXT = {"type": "string"} | A_TEXT
@@ -28,7 +28,7 @@ _OPTIONS = ("raw_scores", "truncate", "truncation_direction")
 
 
 class TeiBody(Struct, forbid_unknown_fields=True):
-    """One text or many, each perhaps in a list of its own; `raw_scores` asks for logits."""
+    """One text or many, each possibly in a list of its own; `raw_scores` asks for logits."""
 
     inputs: TextField | Annotated[list[Any], Meta(extra_json_schema=SOME | {"items": _ITEMS})]
     raw_scores: bool = False
@@ -47,35 +47,35 @@ OPERATION = Operation(
 
 
 def recognise(body: Body) -> bool:
-    """JSON with an option of this dialect alone, or with texts in lists of their own."""
+    """JSON with an option that no other dialect has, or with texts in lists of their own."""
     fields = json_fields(body)
     inputs = fields.get("inputs")
     nested = isinstance(inputs, list) and any(isinstance(entry, list) for entry in inputs)
     return nested or not fields.keys().isdisjoint(_OPTIONS)
 
 
-def decode(body: Body, service: ServedModel) -> Request:
+def decode(body: Body, model: ServedModel) -> Request:
     """Find its texts; raises RequestError, for the first bad text too."""
     if not isinstance(body, Json):
         raise Unsupported(f"Send JSON such as {_EXAMPLE}, and Content-Type: application/json.")
-    asked = validate(body.value, TeiBody, _EXAMPLE)
-    inputs = asked.inputs
+    payload = validate(body.value, TeiBody, _EXAMPLE)
+    inputs = payload.inputs
     if isinstance(inputs, list):
-        inputs = [_alone(index, entry) for index, entry in enumerate(inputs)]
-    texts = check_all(inputs, service.settings)
-    return Request(texts, "none" if asked.raw_scores else None, asked)
+        inputs = [_unwrapped(index, entry) for index, entry in enumerate(inputs)]
+    texts = check_all(inputs, model.settings)
+    return Request(texts, "none" if payload.raw_scores else None, payload=payload)
 
 
 def encode(
-    request: Request, results: Results, service: ServedModel
+    request: Request, results: Results, model: ServedModel
 ) -> list[LabelScore] | list[list[LabelScore]]:
-    """All labels, best first, of the one text or of each; raises the first text's error."""
-    listed = isinstance(request.asked.inputs, list)
-    rankings = [ranked(prediction) for prediction in all_good(results, indexed=listed)]
-    return rankings if listed else rankings[0]
+    """All labels, best first, and a list of these for a list; raises the first text's error."""
+    is_list = isinstance(request.payload.inputs, list)
+    rankings = [ranked(prediction) for prediction in all_good(results, indexed=is_list)]
+    return rankings if is_list else rankings[0]
 
 
-def _alone(index: int, entry: object) -> object:
+def _unwrapped(index: int, entry: object) -> object:
     if not isinstance(entry, list):
         return entry
     if len(entry) != 1:

@@ -1,0 +1,187 @@
+"""A batch on its way from requests to responses: one Exchange per request, filled up step by step.
+
+    row, headers --decode--> dialect, request --tokenize--> tokens --score--> results
+        --encode--> response
+
+An error ends the way of its own exchange alone, whichever step it happens in.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sentiment.errors import Backend, RequestError, TooLarge, Validation
+from sentiment.inference.classifier import Classifier, Outcome
+from sentiment.inference.prediction import EngineFailure, Prediction, Results
+from sentiment.inference.tokenizer import Tokenizer, Tokens
+from sentiment.protocol.body import read_body
+from sentiment.protocol.dialects import Dialect, dialect_of
+from sentiment.protocol.get_routes import GetRoutes
+from sentiment.protocol.request import EMPTY_REQUEST, Request
+from sentiment.protocol.response import Response, error_response, ok
+from sentiment.protocol.route import Route, route_of
+from sentiment.protocol.timing import Timing
+from sentiment.served_model import ServedModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Exchange:
+    """One request and its response.
+
+    `row` is what TorchServe passes for the request: field names to bytes. `tokens` and `results`
+    have one entry per text of `request`, or an error in its place.
+    """
+
+    request_id: str
+    row: Mapping[str, bytes]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect | None = None
+    request: Request = EMPTY_REQUEST
+    tokens: Sequence[Tokens | RequestError] = ()
+    results: Results = field(default_factory=list)
+    response: Response | None = None
+
+    @property
+    def route(self) -> Route:
+        """The route that the request took."""
+        return route_of(self.headers)
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """The results that are no errors."""
+        return [result for result in self.results if isinstance(result, Prediction)]
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Turn whatever is raised inside into the response to this request."""
+        try:
+            yield
+        except RequestError as error:
+            self.response = error_response(error)
+        except Exception as error:
+            self.response = error_response(self.defect(error))
+
+    def tokenize(self, text: str, tokenizer: Tokenizer) -> Tokens | RequestError:
+        """Tokenize one text alone, or say that it crashes the tokenizer."""
+        try:
+            (tokens,) = tokenizer([text], [self.request.max_tokens])
+        except Exception as error:
+            return self.defect(error)
+        return tokens
+
+    def defect(self, error: Exception) -> Backend:
+        """Log a defect that this request ran into; returns the error for its client."""
+        log_defect(f"request {self.request_id}", error)
+        return Backend(
+            f"The service failed on request {self.request_id}: tell whoever runs it, naming this "
+            "id."
+        )
+
+
+class Batch:
+    """Exchanges that are tokenized and scored together."""
+
+    def __init__(self, exchanges: Sequence[Exchange], model: ServedModel) -> None:
+        self.exchanges = exchanges
+        self.timing = Timing()
+        self._model = model
+
+    def decode(self, get_routes: GetRoutes) -> None:
+        """Read each request in its dialect, or find the response to a GET request."""
+        for exchange in self.exchanges:
+            if exchange.response is not None:
+                continue
+            with exchange.guard():
+                if exchange.headers.get("explain", "").lower() == "true":
+                    raise Validation(
+                        "Explanations are not supported: send the text to "
+                        f"/predictions/{self._model.name}."
+                    )
+                exchange.response = get_routes.match(exchange.route, exchange.headers, exchange.row)
+                if exchange.response is None:
+                    body = read_body(exchange.route, exchange.headers, exchange.row)
+                    exchange.dialect = dialect_of(exchange.route, body)
+                    exchange.request = exchange.dialect.decode(body, self._model)
+
+    def score(self, classifier: Classifier) -> None:
+        """Tokenize and score the texts of all requests together; raises EngineDead."""
+        started = time.monotonic()
+        self._tokenize(classifier.tokenizer)
+        tokenized = time.monotonic()
+        to_score = [
+            (exchange, tokens)
+            for exchange in self.exchanges
+            for tokens in exchange.tokens
+            if isinstance(tokens, Tokens)
+        ]
+        outcomes = iter(
+            classifier.score(
+                [tokens for _, tokens in to_score],
+                activations=[exchange.request.activation for exchange, _ in to_score],
+                sizes=[len(exchange.tokens) for exchange, _ in to_score],
+                deadline=self.timing.started + self._model.settings.batch_seconds,
+            )
+        )
+        for exchange in self.exchanges:
+            exchange.results = [
+                tokens if isinstance(tokens, RequestError) else _result(next(outcomes), exchange)
+                for tokens in exchange.tokens
+            ]
+        self.timing.tokenization = tokenized - started
+        self.timing.inference = time.monotonic() - tokenized
+
+    def encode(self) -> None:
+        """Encode each request's results in its dialect."""
+        for exchange in self.exchanges:
+            with exchange.guard():
+                if exchange.response is None and exchange.dialect is not None:
+                    answer = exchange.dialect.encode(
+                        exchange.request, exchange.results, self._model
+                    )
+                    response = ok(answer)
+                    if len(response.body) > self._model.settings.max_response_bytes:
+                        raise TooLarge("The answer would be too long: send fewer texts at once.")
+                    exchange.response = response
+
+    def _tokenize(self, tokenizer: Tokenizer) -> None:
+        """Tokenize all texts in one call or, if that fails, one by one."""
+        to_tokenize = [
+            (exchange, text)
+            for exchange in self.exchanges
+            for text in exchange.request.texts
+            if isinstance(text, str)
+        ]
+        texts = [text for _, text in to_tokenize]
+        limits = [exchange.request.max_tokens for exchange, _ in to_tokenize]
+        tokens: Iterator[Tokens | RequestError]
+        try:
+            tokens = iter(tokenizer(texts, limits))
+        except Exception as error:
+            log_defect(f"tokenizing a batch of {len(self.exchanges)}", error)
+            tokens = (exchange.tokenize(text, tokenizer) for exchange, text in to_tokenize)
+        for exchange in self.exchanges:
+            exchange.tokens = [
+                next(tokens) if isinstance(text, str) else text for text in exchange.request.texts
+            ]
+
+
+def log_defect(doing: str, error: BaseException) -> None:
+    """Log where `error` was raised, but not its message, which may quote a client's text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+    logger.error("%s failed: %s at %s", doing, type(error).__name__, where)
+
+
+def _result(outcome: Outcome, exchange: Exchange) -> Prediction | RequestError:
+    """What the client gets for one text."""
+    if not isinstance(outcome, EngineFailure):
+        return outcome
+    if outcome.error is not None:
+        return exchange.defect(outcome.error)
+    return Backend("The model gave no usable score for this text: choose another model.")

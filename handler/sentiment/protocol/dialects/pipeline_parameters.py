@@ -1,0 +1,51 @@
+"""Parameters of `transformers`' text-classification pipeline, as Hugging Face clients send them.
+
+Source: `TextClassificationPipeline.__call__`, whose other keyword arguments go to the tokenizer.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sentiment.errors import Validation
+from sentiment.inference.activation import Activation
+from sentiment.served_model import ServedModel
+
+EXAMPLE = '{"inputs": "...", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}'
+Truncation = Literal["longest_first", "only_first", "only_second", "do_not_truncate"]
+Padding = Literal["longest", "max_length", "do_not_pad"]
+
+
+class PipelineParameters(Struct, forbid_unknown_fields=True):
+    """`top_k` null means all labels; `max_length` truncates to fewer tokens than the model takes.
+
+    `padding` changes no score. Nor does `truncation`, since longer texts are always truncated, but
+    `false` switches off `max_length`.
+    """
+
+    top_k: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
+    function_to_apply: Activation | None = None
+    return_all_scores: bool | None = None
+    truncation: bool | Truncation | None = None
+    max_length: Annotated[int, Meta(ge=1)] | None = None
+    padding: bool | Padding | None = None
+
+    def max_tokens(self, model: ServedModel) -> int | None:
+        """Tokens of a text to score; raises Validation if `max_length` leaves no room for any."""
+        if self.max_length is None or self.truncation in (False, "do_not_truncate"):
+            return None
+        if self.max_length <= model.special_tokens:
+            raise Validation(
+                f'"max_length" must be more than {model.special_tokens}, the number of tokens that '
+                "the model adds to every text: send a larger one, or leave it out."
+            )
+        return self.max_length
+
+
+def lower_case_activation(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body's fields, with "SIGMOID" as "sigmoid", since the pipeline takes either."""
+    match fields.get("parameters"):
+        case {"function_to_apply": str(name), **others}:
+            return {**fields, "parameters": {**others, "function_to_apply": name.lower()}}
+    return fields

@@ -1,0 +1,129 @@
+"""Load a checkpoint with `transformers` and save what the handler needs, or say why not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from scripts.archive.labels import label_names
+from scripts.archive.task import check_task
+from scripts.archive.vocabulary import check_vocabulary, file_of, load_tokenizer, read_json
+from scripts.failure import Failure
+from scripts.silence import allow_hub
+
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+# Entries of a config that would have code of the checkpoint's own loaded.
+_CUSTOM_CODE = ("auto_map", "custom_pipelines")
+
+
+def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
+    """Save the model and the tokenizer of `model`, a folder or a name on the hub, to `folder`.
+
+    Returns its labels, in the order of the logits, and its tokenizer. Raises Failure with one
+    sentence for what cannot be served.
+    """
+    if not Path(model).is_dir():
+        if Path(model).exists() or model.startswith(("/", ".", "~")):
+            raise Failure(f"{model} is not a directory: name one that save_pretrained wrote.")
+        allow_hub()  # a name on the hub is the one thing that is ever fetched
+    from transformers import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        checkpoint, labels = _load_model(model)
+        tokenizer = load_tokenizer(model)
+        check_vocabulary(model, tokenizer, _embedding_rows(checkpoint))
+        checkpoint.save_pretrained(folder, max_shard_size="1TB")
+        tokenizer.save_pretrained(folder)
+    except Failure:
+        raise
+    except Exception as error:  # the loaders of three libraries raise whatever they like
+        raise Failure(
+            f"{model} cannot be loaded as a sequence classifier: {_reason(error)}"
+        ) from None
+    for path in folder.iterdir():
+        if path.name not in MODEL_FILES:
+            path.unlink()
+    for name in ("config.json", "tokenizer_config.json"):
+        _drop_custom_code(folder / name)
+    return labels, tokenizer
+
+
+def _load_model(model: str) -> tuple[Any, list[str]]:
+    from transformers import AutoModelForSequenceClassification
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as ARCHITECTURES,
+    )
+
+    config, names = read_json(model, "config.json"), None
+    if config is None and file_of(model, "adapter_config.json"):
+        raise Failure(
+            f"{model} is an adapter without its model: call merge_and_unload() on both, and save "
+            "the result."
+        )
+    if config is not None:
+        check_task(model, config, frozenset(ARCHITECTURES.values()))
+        names = label_names(config)
+    loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
+        model,
+        dtype="auto",
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # to be told of them below
+        local_files_only=Path(model).is_dir(),
+        trust_remote_code=False,
+    )
+    checkpoint, report = loaded
+    _check_weights(model, checkpoint, report)
+    labels = names or [checkpoint.config.id2label[i] for i in range(checkpoint.config.num_labels)]
+    checkpoint.config.id2label = dict(enumerate(labels))
+    checkpoint.config.label2id = {label: index for index, label in enumerate(labels)}
+    # Else it answers with a tuple, which neither the pipeline nor an engine reads.
+    checkpoint.config.return_dict = True
+    return checkpoint, labels
+
+
+def _check_weights(model: str, checkpoint: Any, report: dict[str, Any]) -> None:
+    """Raise Failure where weights are missing, have other shapes than the config says, or NaN."""
+    labels = checkpoint.config.num_labels
+    for name, saved, expected in sorted(report["mismatched_keys"]):
+        if expected[0] == labels != saved[0] and list(saved[1:]) == list(expected[1:]):
+            raise Failure(
+                f"{model} has {saved[0]} logits, but its config.json has {labels} labels: let "
+                "id2label (or num_labels) have one label per logit."
+            )
+        raise Failure(
+            f"{model} has weights of another size than its config.json says: {name} is "
+            f"{list(saved)}, not {list(expected)}. Save the two together with save_pretrained."
+        )
+    if missing := sorted(report["missing_keys"]):
+        raise Failure(
+            f"{model} has no trained classification head, or not all of its weights ({missing[0]} "
+            "is missing): fine-tune it first, or name a checkpoint that is."
+        )
+    for name, weight in checkpoint.named_parameters():
+        if weight.is_floating_point() and not weight.isfinite().all():
+            raise Failure(
+                f"{model} has weights that are not numbers (NaN or infinite, in {name}): its "
+                "training diverged; take an earlier checkpoint of it."
+            )
+
+
+def _embedding_rows(checkpoint: Any) -> int | None:
+    """How many token ids the model knows; None where it looks none up in a table."""
+    try:
+        return int(checkpoint.get_input_embeddings().weight.shape[0])
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def _drop_custom_code(path: Path) -> None:
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    kept = {name: value for name, value in settings.items() if name not in _CUSTOM_CODE}
+    if kept != settings:
+        path.write_text(json.dumps(kept, indent=2), encoding="utf-8")
+
+
+def _reason(error: Exception) -> str:
+    if type(error).__name__ == "SafetensorError":
+        return f"its weights are damaged or cut short ({error}); copy or download them again."
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,80 @@
+"""The labels of a checkpoint, as its `config.json` names them, and how many can be served."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.failure import Failure
+
+# Scores that the answer to one request may hold. Each costs the worker about 100 bytes and one
+# microsecond, so these are 0.5 GB and 5 s.
+MAX_SCORES = 5_000_000
+# What a label costs in an answer besides its name: quotes, colon, comma and the score's digits.
+_BYTES_PER_SCORE = 13
+
+
+def label_names(config: Mapping[str, Any]) -> list[str] | None:
+    """The names in the order of the logits, or None where `config` leaves them to the library.
+
+    Numbers and booleans become what the pipeline's answer prints. Raises Failure for labels that
+    the pipeline could not answer with, or that two logits share.
+    """
+    names = config.get("id2label")
+    if names is None:
+        return None
+    if not isinstance(names, dict) or not names:
+        raise Failure('config.json: id2label must look like {"0": "negative", "1": "positive"}.')
+    try:
+        by_index = {int(index): name for index, name in names.items()}
+    except ValueError:
+        raise Failure(
+            "config.json: the keys of id2label must be the numbers of the logits, from 0."
+        ) from None
+    for index in range(len(names)):
+        if index not in by_index:
+            raise Failure(
+                f"config.json: id2label has {len(names)} labels, but none for logit {index}: "
+                f"number them from 0 to {len(names) - 1}."
+            )
+    labels = [_name(index, by_index[index]) for index in range(len(names))]
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise Failure(
+            f"config.json: id2label has two labels named {twice!r}: give each its own name."
+        )
+    return labels
+
+
+def _name(index: int, name: Any) -> str:
+    if not isinstance(name, str | int | float):
+        raise Failure(f"config.json: id2label has no name for logit {index}: give it a text.")
+    if not str(name).strip():
+        raise Failure(f"config.json: id2label has an empty name for logit {index}: give it a text.")
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        raise Failure(
+            f"config.json: id2label names logit {index} with half a character (a lone surrogate): "
+            "give it a name that UTF-8 can write."
+        ) from None
+    return str(name)
+
+
+def check_size(labels: Sequence[str], max_texts: int, max_response_bytes: int) -> None:
+    """Raise Failure where a worker could not answer with all `labels`.
+
+    `max_texts` and `max_response_bytes` are the limits of one request in `model-config.yaml`.
+    """
+    size = sum(len(label.encode()) + _BYTES_PER_SCORE for label in labels)
+    if size > max_response_bytes:
+        raise Failure(
+            f"{len(labels)} labels are too many: the scores of one text take about {size:,} bytes, "
+            f"more than the {max_response_bytes:,} of handler.max_response_bytes in "
+            "handler/model-config.yaml; use fewer labels or shorter names."
+        )
+    if len(labels) * max_texts > MAX_SCORES:
+        fewer = max(MAX_SCORES // len(labels), 1)
+        raise Failure(
+            f"{len(labels)} labels are too many for requests of {max_texts} texts, which a worker "
+            f"would run out of memory or time for: set handler.max_texts_per_request in "
+            f"handler/model-config.yaml to {fewer}, or use fewer labels."
+        )

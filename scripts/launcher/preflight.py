@@ -1,0 +1,66 @@
+"""What can be known to fail before TorchServe is started, each with what to change."""
+
+import json
+import os
+import shutil
+import socket
+import zipfile
+import zlib
+from pathlib import Path
+
+from scripts.failure import Failure
+from scripts.launcher.properties import Properties
+
+# Linux's limit for the path of a Unix socket, in bytes, without the NUL at its end.
+SOCKET_PATH_BYTES = 107
+# Room for the extracted archive, and some to work in.
+FREE_BYTES = 200_000_000
+
+
+def check_archive(archive: Path, model: str) -> None:
+    """Raises Failure where an archive is missing, cut short, or of a model of another name."""
+    if not archive.exists():
+        raise Failure(f"{archive} is missing: build it with 'make archive'.")
+    try:
+        with zipfile.ZipFile(archive) as content:
+            name = json.loads(content.read("MAR-INF/MANIFEST.json"))["model"]["modelName"]
+    except PermissionError:
+        raise Failure(f"{archive} cannot be read by this user: change its permissions.") from None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, LookupError, TypeError, ValueError):
+        raise Failure(f"{archive} is damaged: build it again with 'make archive'.") from None
+    if name != model:
+        raise Failure(
+            f"{archive} holds a model named {name!r}, not {model!r}: build it again with "
+            "'make archive'."
+        )
+
+
+def check_ports(properties: Properties) -> None:
+    """Raises Failure where a port of the configuration cannot be listened on."""
+    for setting, (host, port) in properties.ports().items():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            raise Failure(
+                f"Port {port} of {host} is not available ({error.strerror}): stop what uses it, "
+                f"or change {setting} in {properties.path.name}."
+            ) from None
+
+
+def check_temp(temp: Path, archive: Path) -> None:
+    """Raises Failure where a temporary folder is too full, or its path too long for a socket."""
+    socket_path = os.fsencode(temp / ".ts.sock.65535")
+    if len(socket_path) > SOCKET_PATH_BYTES:
+        raise Failure(
+            f"The path of {temp.parent} is {len(socket_path) - SOCKET_PATH_BYTES} bytes too long "
+            "for the sockets of the workers: set TMPDIR to a folder with a shorter path."
+        )
+    free, needed = shutil.disk_usage(temp).free, FREE_BYTES + 3 * archive.stat().st_size
+    if free < needed:
+        raise Failure(
+            f"Only {free / 1e6:.0f} MB are free at {temp.parent}, and the server needs "
+            f"{needed / 1e6:.0f} MB: make room, or set TMPDIR to another disk."
+        )

@@ -1,0 +1,57 @@
+"""The processes of one TorchServe, known by its temporary folder."""
+
+from collections.abc import Callable
+
+import psutil
+
+from scripts.failure import Failure
+
+# Java exits in two to three seconds; after this it is killed.
+STOP_SECONDS = 15.0
+
+
+class Processes:
+    """Java and its workers, as they are at this moment. Workers outlive a Java that was killed."""
+
+    def __init__(self, temp: str | None) -> None:
+        """Find those of a temporary folder; with None there are none."""
+        self.java: psutil.Process | None = None
+        self.workers: list[psutil.Process] = []
+        for process in psutil.process_iter() if temp else ():
+            try:
+                arguments = process.cmdline()
+            except psutil.Error:
+                continue
+            if f"-Djava.io.tmpdir={temp}" in arguments:
+                self.java = process
+            elif any(argument.startswith(f"{temp}/.ts.sock") for argument in arguments):
+                self.workers.append(process)
+
+    @property
+    def all(self) -> list[psutil.Process]:
+        """Java, if it runs, and the workers."""
+        return [*([self.java] if self.java else []), *self.workers]
+
+
+def end(temp: str | None) -> bool:
+    """End Java and its workers; False if none was running. Raises Failure if not permitted."""
+    running = Processes(temp)
+    if running.java is not None:
+        _signal(running.java.terminate)  # it ends its workers; TorchServe drains nothing
+        psutil.wait_procs(running.all, timeout=STOP_SECONDS)
+    left = Processes(temp).all
+    for process in left:
+        _signal(process.kill)
+    psutil.wait_procs(left, timeout=STOP_SECONDS)
+    return bool(running.all)
+
+
+def _signal(send: Callable[[], None]) -> None:
+    try:
+        send()
+    except psutil.NoSuchProcess:
+        pass  # it has exited in the meantime
+    except psutil.AccessDenied as error:
+        raise Failure(
+            f"Process {error.pid} of the server belongs to another user: stop it as that user."
+        ) from None

@@ -1,0 +1,105 @@
+"""From `make archive` to an answer and `make stop`, nothing is asked of any other machine.
+
+It runs as a user would run it, in a namespace that sees every try: see namespace.py.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scripts.paths import ROOT
+from tests.checkpoints import checkpoint
+from tests.conftest import altered
+from tests.integration.namespace import Report, permitted, run
+
+PYTHON = str(ROOT / ".venv" / "bin" / "python")
+ENGINES = ("int8", "fp32", "torch")
+PREDICT = """
+import sys
+from sentiment_client import ManagementClient, SentimentClient
+engine = sys.argv[1]
+with ManagementClient() as management, SentimentClient("127.0.0.1:8080", model=engine) as client:
+    management.scale(1, model=engine)  # returns when its worker is ready
+    print(engine, client.predict("A gripping, beautifully shot film."))
+"""
+ONNX = """
+import onnx, onnxruntime
+from onnx import TensorProto, helper
+value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
+graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:])
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+"""
+# Programs that are not silent, and where it shows.
+LOUD = {
+    "a name": ("packets", "import socket; socket.getaddrinfo('example.org', 80)"),
+    "an address": ("packets", "import socket; socket.create_connection(('192.0.2.1', 80))"),
+    "a proxy": ("proxied", "import requests; requests.get('http://example.org')"),
+    "the home folder": ("files", "import pathlib; pathlib.Path('~/x').expanduser().touch()"),
+    "another folder": ("files", "import pathlib; pathlib.Path('/etc/x').touch()"),
+    "OpenVINO": ("proxied", "import openvino, time; time.sleep(1)"),
+    "ONNX Runtime": ("files", ONNX),
+}
+
+
+pytestmark = pytest.mark.skipif(
+    not permitted(), reason="namespaces need root, unshare and iproute2: run the tests as root"
+)
+
+
+def test_no_command_and_no_engine_reaches_for_the_network(checkout: Path, work: Path) -> None:
+    def module(name: str, *arguments: str) -> list[str]:
+        return [str(checkout), PYTHON, "-m", name, *arguments]
+
+    model = checkpoint(work / "model", num_labels=2)
+    built = run(work, [module("scripts.archive.build", "--model", str(model))], ROOT)
+    assert_silent(built)
+
+    store = checkout / "model_store"
+    for engine in ENGINES:
+        add_model(store, engine)
+    properties = checkout / "config.properties"
+    settings = properties.read_text().replace("load_models=sentiment.mar", "load_models=all")
+    properties.write_text(f"{settings}\ndefault_workers_per_model=1\n")
+    serve = "scripts.launcher.serve"
+    predictions = [[str(checkout), PYTHON, "-c", PREDICT, engine] for engine in ENGINES]
+    served = run(work, [module(serve, "start"), *predictions, module(serve, "stop")], ROOT)
+    assert_silent(served)
+    for engine in ENGINES:
+        assert f"{engine} Prediction(" in served.output
+    assert served.output.endswith("Stopped.\n")
+
+
+def add_model(store: Path, engine: str) -> None:
+    """Put the archive into the store a second time, under the name of the engine that serves it."""
+    folder = store.parent / engine
+    altered(
+        store / "sentiment.mar",
+        folder / "engine.mar",
+        "model-config.yaml",
+        lambda content: content.replace(b"engine: auto", f"engine: {engine}".encode()),
+    )
+    (store / f"{engine}.mar").parent.mkdir(exist_ok=True)
+    altered(
+        folder / "engine.mar",
+        folder / "renamed" / f"{engine}.mar",
+        "MAR-INF/MANIFEST.json",
+        lambda content: content.replace(b'"sentiment"', f'"{engine}"'.encode()),
+    )
+    shutil.move(folder / "renamed" / f"{engine}.mar", store)
+
+
+def assert_silent(report: Report) -> None:
+    assert report.status == 0, report.output
+    assert report.packets == []
+    assert report.proxied == []
+    # The interpreter caches what it compiles next to it, in .venv.
+    assert [path for path in report.files if not path.startswith(f"{ROOT}/.venv/")] == []
+
+
+@pytest.mark.parametrize("kind", LOUD)
+def test_what_is_not_silent_is_seen(work: Path, kind: str) -> None:
+    where, code = LOUD[kind]
+    report = run(work, [[str(work), PYTHON, "-c", code]], ROOT)
+    assert getattr(report, where), report

@@ -1,0 +1,337 @@
+"""What each client retries, how often and after which pauses, and what it says of it."""
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import grpc
+import pytest
+
+from sentiment_client import (
+    BackendFailed,
+    BadAddress,
+    ConnectionFailed,
+    Malformed,
+    ManagementClient,
+    NotFound,
+    Overloaded,
+    RateLimited,
+    SentimentError,
+    TimedOut,
+    TooLarge,
+    Unauthorized,
+    UnexpectedAnswer,
+    Unhealthy,
+    Validation,
+    WorkerDied,
+)
+from sentiment_client._retries import LONGEST_RETRY_AFTER, MAX_RETRIES, pause_before
+from sentiment_client.errors import RETRY_RULES
+from tests.unit.client_cases import (
+    ANSWER,
+    BAD_TOKEN,
+    LATE,
+    NO_WORKER,
+    OK,
+    PREDICTION,
+    WORKER_DIED,
+    WORKER_KILLED,
+    Case,
+    answer_all,
+    answers,
+    error,
+)
+from tests.unit.scripted_server import Answer, free_port, scripted
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "reset",
+        WORKER_DIED,
+        WORKER_KILLED,
+        (500, b""),
+        NO_WORKER,
+        (503, error("Overloaded")),
+        (503, error("Unhealthy")),
+        (429, b""),
+        (502, b"<html>Bad Gateway</html>"),
+    ],
+)
+def test_transient_failures_are_retried(case: Case, pauses: list[float], failure: Answer) -> None:
+    with case.talking(failure, failure, OK, timeout=5) as (server, client):
+        assert client.predict("good") == PREDICTION
+    assert server.bodies == [b'{"text": "good"}'] * 3
+    first, second = [pause for pause in pauses if pause >= 0.2]
+    assert first < second
+
+
+@pytest.mark.parametrize(
+    ("failure", "attempts", "kind"),
+    [
+        ("reset", 6, ConnectionFailed),
+        (NO_WORKER, 6, Overloaded),
+        ((503, error("Unhealthy")), 6, Unhealthy),
+        ((429, b""), 6, RateLimited),
+        ((502, b""), 6, ConnectionFailed),
+        ((504, b""), 2, TimedOut),
+        (WORKER_DIED, 3, WorkerDied),
+        (WORKER_KILLED, 3, WorkerDied),
+        (BAD_TOKEN, 1, Unauthorized),
+        ((404, b"{}"), 1, NotFound),
+        ((413, b""), 1, TooLarge),
+        # A defect of the service would fail again, with all neighbours in its batch.
+        ((500, error("Backend")), 1, BackendFailed),
+        ((503, error("Backend")), 1, BackendFailed),
+        ((400, error("Malformed")), 1, Malformed),
+        ((422, error("Validation")), 1, Validation),
+        ((200, b"<html>"), 1, UnexpectedAnswer),
+    ],
+)
+def test_retries_are_bounded_and_can_be_switched_off(
+    case: Case, pauses: list[float], failure: Answer, attempts: int, kind: type[SentimentError]
+) -> None:
+    with case.talking(failure) as (server, client):
+        with pytest.raises(kind) as caught:
+            client.predict("good")
+        assert type(caught.value) is kind
+        assert caught.value.retryable is (attempts > 1)
+        assert len(server.requests) == attempts
+        with case.client(server.address, max_retries=0) as client, pytest.raises(kind):
+            client.predict("good")
+        assert len(server.requests) == attempts + 1
+
+
+@pytest.mark.parametrize(("status", "kind"), [(408, TimedOut), (425, Overloaded)])
+def test_other_statuses_of_proxies_are_retried(
+    http_case: Case, pauses: list[float], status: int, kind: type[SentimentError]
+) -> None:
+    with http_case.talking((status, b""), OK) as (server, client):
+        assert client.predict("good") == PREDICTION
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "attempts", "kind"),
+    [
+        ((grpc.StatusCode.UNAVAILABLE, "x"), 6, ConnectionFailed),
+        ((grpc.StatusCode.UNAVAILABLE, "Prediction failed\nX"), 6, Overloaded),
+        ((grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2"), 6, ConnectionFailed),
+        ((grpc.StatusCode.RESOURCE_EXHAUSTED, "quota"), 6, RateLimited),
+        ((grpc.StatusCode.RESOURCE_EXHAUSTED, "Worker died."), 3, WorkerDied),
+        ((grpc.StatusCode.INTERNAL, "Worker died."), 3, WorkerDied),
+        ((grpc.StatusCode.DEADLINE_EXCEEDED, "x"), 2, TimedOut),
+        ((grpc.StatusCode.PERMISSION_DENIED, "x"), 1, Unauthorized),
+        ((grpc.StatusCode.UNIMPLEMENTED, "x"), 1, UnexpectedAnswer),
+        ((grpc.StatusCode.INVALID_ARGUMENT, "x"), 1, Malformed),
+        ((grpc.StatusCode.UNKNOWN, "x"), 1, BackendFailed),
+    ],
+)
+def test_each_grpc_status_has_its_rule(
+    pauses: list[float],
+    failure: tuple[grpc.StatusCode, str],
+    attempts: int,
+    kind: type[SentimentError],
+) -> None:
+    with Case("grpc").talking(failure) as (server, client):
+        with pytest.raises(kind):
+            client.predict("good")
+        assert len(server.requests) == attempts
+
+
+def test_a_worker_that_died_gets_the_time_to_restart(case: Case, pauses: list[float]) -> None:
+    with case.talking(WORKER_DIED) as (_, client), pytest.raises(WorkerDied):
+        client.predict("good")
+    first, second = (pause for pause in pauses if pause > 1)
+    assert 3.5 <= first <= 5.25
+    assert 7 <= second <= 10.5
+
+
+@pytest.mark.parametrize("texts", [1, 32, 64, 128])
+def test_texts_that_kill_workers_do_not_kill_one_for_each_request(
+    case: Case, pauses: list[float], texts: int
+) -> None:
+    """At first all requests are sent; then one alone is repeated, twice, and the rest given up."""
+    with case.talking(WORKER_DIED) as (server, client):
+        with pytest.raises(WorkerDied):
+            client.predict_many(["deadly"] * texts)
+        time.sleep(0.3)
+        assert len(server.requests) == -(-texts // 32) + 2
+
+
+def test_innocent_requests_of_a_batch_whose_worker_died_succeed(
+    case: Case, pauses: list[float]
+) -> None:
+    first = [WORKER_DIED] * 4
+    with case.talking(*first, answer_all) as (server, client):
+        assert client.predict_many(["good"] * 128) == [PREDICTION] * 128
+        assert len(server.requests) == 8
+
+
+def test_a_worker_is_waited_for_where_the_management_api_is_known(
+    case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    away, back = described(), described("READY")
+    with case.scripted(WORKER_DIED, OK) as server, scripted(away, away, back) as management:
+        with case.client(server.address, management=management.address) as client:
+            assert client.predict("good") == PREDICTION
+        assert len(management.requests) == 3
+    assert "no worker is ready yet" in caplog.text
+
+
+def described(*workers: str) -> Answer:
+    """A management API's description of a model with workers in these states."""
+    states = ", ".join(
+        f'{{"id": "9000", "pid": 7, "status": "{state}", "memoryUsage": 0}}' for state in workers
+    )
+    return 200, (
+        b'[{"modelName": "sentiment", "modelVersion": "1.0", "modelUrl": "sentiment.mar", '
+        b'"minWorkers": 1, "maxWorkers": 1, "batchSize": 32, "maxBatchDelay": 1, '
+        b'"workers": [%s]}]' % states.encode()
+    )
+
+
+def test_the_management_address_tells_why_a_request_is_refused(
+    case: Case, pauses: list[float]
+) -> None:
+    for answer, kind in (
+        (described(), Unhealthy),
+        (described("READY"), Overloaded),
+        ((500, b"{}"), Overloaded),
+    ):
+        with case.scripted(NO_WORKER) as server, scripted(answer) as management:
+            with case.client(
+                server.address, max_retries=0, management=management.address
+            ) as client:
+                with pytest.raises(kind) as caught:
+                    client.predict("good")
+        assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("header", "lowest", "highest"),
+    [
+        ("2", 2, 2),
+        ("0", 0.2, 0.3),
+        ("3600", LONGEST_RETRY_AFTER, LONGEST_RETRY_AFTER),
+        (format_datetime(datetime.now(UTC) + timedelta(days=1)), LONGEST_RETRY_AFTER, 10),
+        (format_datetime(datetime.now(UTC) - timedelta(days=1)), 0.2, 0.3),
+        ("soon", 0.2, 0.3),
+        ("-5", 0.2, 0.3),
+        ("", 0.2, 0.3),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_heeded(
+    http_case: Case, pauses: list[float], status: int, header: str, lowest: float, highest: float
+) -> None:
+    with http_case.talking((status, b"", {"Retry-After": header}), OK) as (_, client):
+        assert client.predict("good") == PREDICTION
+    (pause,) = pauses
+    assert lowest <= pause <= highest
+
+
+def test_retries_are_logged_without_what_was_sent(
+    case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal = (503, error("Overloaded", "no room for tell-nobody"))
+    with case.talking(refusal, WORKER_DIED, OK, token="s3cret") as (server, client):
+        client.predict("tell-nobody")
+    first, second = (record for record in caplog.records if record.name == "sentiment_client")
+    address = server.address.removeprefix("http://")
+    assert first.levelno == logging.WARNING
+    assert f"{address}: Overloaded (HTTP 503); retry 1 of 5 in 0." in first.getMessage()
+    assert f"{address}: WorkerDied (HTTP 50" in second.getMessage()
+    assert "; retry 1 of 2 in " in second.getMessage()
+    assert "s3cret" not in caplog.text
+    assert "tell-nobody" not in caplog.text
+
+
+def test_late_texts_are_sent_again_after_a_logged_pause(
+    case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = (answers(LATE, ANSWER, LATE), answers(ANSWER, LATE), answers(ANSWER))
+    with case.talking(*steps) as (server, client):
+        assert client.predict_many(["a", "b", "c"]) == [PREDICTION] * 3
+    assert server.bodies == [
+        b'{"texts": ["a", "b", "c"]}',
+        b'{"texts": ["a", "c"]}',
+        b'{"texts": ["c"]}',
+    ]
+    first, second = pauses
+    assert 0.2 <= first < second
+    assert caplog.text.count("Overloaded (HTTP 503); retry") == 2
+
+    with case.talking(answers(ANSWER, LATE), answers(LATE), max_retries=2) as (server, client):
+        good, late = client.predict_many(["a", "b"])
+        assert len(server.requests) == 3
+    assert good == PREDICTION
+    assert type(late) is Overloaded
+
+
+def test_results_stay_when_sending_late_texts_again_fails(case: Case, pauses: list[float]) -> None:
+    with case.talking(answers(ANSWER, LATE), (404, b"{}")) as (server, client):
+        good, late = client.predict_many(["a", "b"])
+        assert len(server.requests) == 2
+    assert good == PREDICTION
+    assert isinstance(late, Overloaded)
+    assert late.message == "no time"
+
+
+def test_an_answer_that_never_comes_is_requested_once_more(case: Case, pauses: list[float]) -> None:
+    with case.talking("silence", OK, timeout=0.5) as (server, client):
+        assert client.predict("good") == PREDICTION
+        assert len(server.requests) == 2
+    with case.talking("silence", timeout=30) as (server, client):
+        started = time.monotonic()
+        with pytest.raises(TimedOut) as caught:
+            client.predict("good", timeout=0.2)
+        assert time.monotonic() - started < 5
+        assert len(server.requests) == 2
+    assert caught.value.status is None
+
+
+def test_no_server_at_all(
+    case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    with case.client(f"127.0.0.1:{free_port()}") as client:
+        with pytest.raises(ConnectionFailed, match="is the server up"):
+            client.predict("good")
+    assert sum(pauses) < 10
+    assert caplog.text.count("ConnectionFailed; retry ") == MAX_RETRIES
+
+
+def test_an_unknown_host_is_not_tried_again(case: Case) -> None:
+    with case.client("http://nonesuch.invalid") as client:
+        started = time.monotonic()
+        with pytest.raises(BadAddress, match="not known"):
+            client.predict("good")
+        assert time.monotonic() - started < 5
+
+
+def test_what_never_reached_the_server_can_always_be_repeated(pauses: list[float]) -> None:
+    with ManagementClient(f"127.0.0.1:{free_port()}") as management:
+        with pytest.raises(ConnectionFailed):
+            management.unregister("sentiment")
+    assert len(pauses) == MAX_RETRIES
+    with scripted("reset") as server, ManagementClient(server.address) as management:
+        with pytest.raises(ConnectionFailed):
+            management.unregister("sentiment")
+        assert len(server.requests) == 1
+
+
+def test_registering_is_not_repeated() -> None:
+    with scripted((503, b"{}")) as server:
+        with ManagementClient(server.address) as management, pytest.raises(Overloaded):
+            management.register("x.mar")
+        assert [method for method, *_ in server.requests] == ["POST"]
+
+
+def test_pauses_double_and_vary() -> None:
+    for kind, rule in RETRY_RULES.items():
+        for retry in (1, 2, 3):
+            pauses = {pause_before(kind, retry) for _ in range(20)}
+            assert len(pauses) > 1
+            base = rule.pause * 2 ** (retry - 1)
+            assert base <= min(pauses) <= max(pauses) <= base * 1.5
