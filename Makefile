@@ -10,7 +10,7 @@ ARCHIVE := model_store/sentiment.mar
 .PHONY: help serve stop archive test check format docs bench tune .target train evaluate constraints clean
 
 help:  ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 serve: .venv/.serve  ## Start the server and show a prediction
 	@$(VENV)/python -m scripts.launcher.serve start
