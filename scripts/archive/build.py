@@ -83,12 +83,7 @@ def build(
         work = Path(folder)
         image = work / "image"
         labels, tokenizer = save_checkpoint(model, image / "model")
-        limits = yaml.safe_load((ROOT / "handler/model-config.yaml").read_text(encoding="utf-8"))
-        check_size(
-            labels,
-            limits["handler"]["max_texts_per_request"],
-            limits["handler"]["max_response_bytes"],
-        )
+        check_size(labels, **request_limits())
         saved = save_texts(comparison_texts(tokenizer, texts), image / "model")
         export(image / "model")
         compared = saved.replace(work / saved.name)
@@ -97,6 +92,21 @@ def build(
         check(archive, work / "unpacked", model, compared)
         archive.replace(output)
     return labels
+
+
+def request_limits() -> dict[str, int]:
+    """The limits of one request that bound how many labels can be served."""
+    path = ROOT / "handler" / "model-config.yaml"
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))["handler"]
+        return {
+            name: int(settings[name]) for name in ("max_texts_per_request", "max_response_bytes")
+        }
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise Failure(
+            "handler/model-config.yaml needs a section named handler, with numbers for "
+            "max_texts_per_request and max_response_bytes."
+        ) from None
 
 
 def export(folder: Path) -> None:

@@ -59,10 +59,10 @@ def _name(index: int, name: Any) -> str:
     return str(name)
 
 
-def check_size(labels: Sequence[str], max_texts: int, max_response_bytes: int) -> None:
+def check_size(labels: Sequence[str], max_texts_per_request: int, max_response_bytes: int) -> None:
     """Raise Failure where a worker could not answer with all `labels`.
 
-    `max_texts` and `max_response_bytes` are the limits of one request in `model-config.yaml`.
+    `max_texts_per_request` and `max_response_bytes` are the limits of one request in `model-config.yaml`.
     """
     size = sum(len(label.encode()) + _BYTES_PER_SCORE for label in labels)
     if size > max_response_bytes:
@@ -71,10 +71,10 @@ def check_size(labels: Sequence[str], max_texts: int, max_response_bytes: int) -
             f"more than the {max_response_bytes:,} of handler.max_response_bytes in "
             "handler/model-config.yaml; use fewer labels or shorter names."
         )
-    if len(labels) * max_texts > MAX_SCORES:
+    if len(labels) * max_texts_per_request > MAX_SCORES:
         fewer = max(MAX_SCORES // len(labels), 1)
         raise Failure(
-            f"{len(labels)} labels are too many for requests of {max_texts} texts, which a worker "
+            f"{len(labels)} labels are too many for requests of {max_texts_per_request} texts, which a worker "
             f"would run out of memory or time for: set handler.max_texts_per_request in "
             f"handler/model-config.yaml to {fewer}, or use fewer labels."
         )

@@ -42,6 +42,11 @@ def load_tokenizer(model: str) -> Any:
             model, local_files_only=Path(model).is_dir(), trust_remote_code=False
         )
     except Exception as error:  # the readers of three libraries raise whatever they like
+        if converts:  # for which `transformers` recommends a package that does not help
+            raise Failure(
+                f"{model} has its vocabulary in {converts} alone, which cannot be read: load the "
+                "tokenizer where it works, and save it as tokenizer.json."
+            ) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Failure(f"{model} has a tokenizer that cannot be read: {reason}") from None
     if not getattr(tokenizer, "is_fast", False):

@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file, save_file
 
+from scripts.archive.build import request_limits
 from scripts.archive.checkpoint import save_checkpoint
 from scripts.archive.labels import check_size
 from scripts.failure import Failure
-from scripts.paths import ROOT
 from tests.checkpoints import TINY, checkpoint, edit
 
-LIMITS = yaml.safe_load((ROOT / "handler/model-config.yaml").read_text(encoding="utf-8"))["handler"]
+LIMITS = request_limits()
 
 
 def refusal(model: Path, tmp_path: Path) -> str:
@@ -255,6 +254,16 @@ def test_sentencepiece_files_need_the_package_that_reads_them(
     assert "pip install sentencepiece==0.2.1" in sentence
 
 
+def test_a_damaged_sentencepiece_file_is_refused(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "own")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "XLMRobertaTokenizer"}', encoding="utf-8"
+    )
+    (folder / "sentencepiece.bpe.model").write_bytes(b"not a vocabulary")
+    assert "sentencepiece.bpe.model alone, which cannot be read" in refusal(folder, tmp_path)
+
+
 def test_an_adapter_without_its_model_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "adapter"
     folder.mkdir()
@@ -271,7 +280,7 @@ def test_a_path_that_is_not_a_directory_is_refused(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize("count", [2, 1_000, 5_000, 70_000])
 def test_as_many_labels_as_a_worker_can_answer_with_are_accepted(count: int) -> None:
     labels = [f"LABEL_{index}" for index in range(count)]
-    check_size(labels, LIMITS["max_texts_per_request"], LIMITS["max_response_bytes"])
+    check_size(labels, **LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -288,4 +297,4 @@ def test_more_labels_than_a_worker_can_answer_with_are_refused(
 ) -> None:
     labels = [name.format(index) for index in range(count)]
     with pytest.raises(Failure, match=reason):
-        check_size(labels, LIMITS["max_texts_per_request"], LIMITS["max_response_bytes"])
+        check_size(labels, **LIMITS)
