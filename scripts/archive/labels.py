@@ -62,7 +62,7 @@ def _name(index: int, name: Any) -> str:
 def check_size(labels: Sequence[str], max_texts_per_request: int, max_response_bytes: int) -> None:
     """Raise Failure where a worker could not answer with all `labels`.
 
-    `max_texts_per_request` and `max_response_bytes` are the limits of one request in `model-config.yaml`.
+    `max_texts_per_request` and `max_response_bytes` are those of `model-config.yaml`.
     """
     size = sum(len(label.encode()) + _BYTES_PER_SCORE for label in labels)
     if size > max_response_bytes:
@@ -74,7 +74,8 @@ def check_size(labels: Sequence[str], max_texts_per_request: int, max_response_b
     if len(labels) * max_texts_per_request > MAX_SCORES:
         fewer = max(MAX_SCORES // len(labels), 1)
         raise Failure(
-            f"{len(labels)} labels are too many for requests of {max_texts_per_request} texts, which a worker "
-            f"would run out of memory or time for: set handler.max_texts_per_request in "
-            f"handler/model-config.yaml to {fewer}, or use fewer labels."
+            f"{len(labels)} labels are too many for requests of {max_texts_per_request} texts, "
+            "which a worker would run out of memory or time for: set "
+            f"handler.max_texts_per_request in handler/model-config.yaml to {fewer}, or use fewer "
+            "labels."
         )
