@@ -115,7 +115,7 @@ class Retries:
 
     async def _wait(self, number: int, failures: Sequence[SentimentError]) -> None:
         last, retry = failures[-1], _count(failures)
-        if retry_rule(type(last)).retries is NEVER:
+        if retry_rule(type(last)).retries == NEVER:
             return  # a new token needs no pause
         pause = pause_before(type(last), retry, last.retry_after)
         log_retry(self.server, last, retry, self.limit(type(last)), pause)

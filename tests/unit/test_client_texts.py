@@ -165,6 +165,15 @@ def test_a_single_text_is_not_a_list(case: Case, single: Any) -> None:
             client.predict_stream(single)
 
 
+def test_a_data_frame_is_not_a_list(case: Case) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"text": ["good", None]})
+    with case.talking(answer_all) as (_, client):
+        with pytest.raises(TypeError, match="one column"):
+            client.predict_many(frame)
+        assert labels(client.predict_many(frame["text"])) == ["POSITIVE", "Validation"]
+
+
 def arrived(server: Scripted, requests: int) -> None:
     """Wait for this number of requests."""
     deadline = time.monotonic() + 10
