@@ -25,7 +25,7 @@ from tests.vocabularies import SentencepieceOnly
 from tests.zoo import POSITIONS, Kind
 
 THREADS = 1
-TEXTS = ("A gripping film.", "Dull, and far too long! " * 3, "No. " * 200, " ")
+TEXTS = ("A gripping film.", "Dull, and far too long! " * 3, "No. " * 200, "It")
 
 
 @dataclass

@@ -26,7 +26,7 @@ class Tolerance:
 TOLERANCES: Mapping[str, Tolerance] = {
     "torch": Tolerance(company=1e-4, reference=1e-3),
     "fp32": Tolerance(company=1e-4, reference=1e-3),
-    "int8": Tolerance(company=0.1, reference=None),
+    "int8": Tolerance(company=0.05, reference=None),
     "bf16": Tolerance(company=0.1, reference=None),
 }
 
