@@ -1,4 +1,4 @@
-# Every target does its own set-up. PYTHON names the Python to use, MODEL the model to package.
+# Every target installs what it needs. PYTHON is the Python to use, MODEL the model to package.
 PYTHON ?= python3
 MODEL ?= model
 DATA ?= data
@@ -9,10 +9,10 @@ ARCHIVE := model_store/sentiment.mar
 .NOTPARALLEL:
 .PHONY: help serve stop archive test zoo check format docs bench tune .target train evaluate constraints clean
 
-help:  ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+help:  ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-serve: .venv/.serve  ## Start the server and ask it something
+serve: .venv/.serve  ## Start the server and show a prediction
 	@$(VENV)/python -m scripts.launcher.serve start
 
 stop:  ## Stop the server
@@ -38,25 +38,26 @@ format: .venv/.check  ## Format the code
 	@$(VENV)/ruff check --fix --quiet .
 	@$(VENV)/ruff format .
 
-docs: .venv/.serve  ## Write docs/openapi.json again, after a change of a dialect
+docs: .venv/.serve  ## Write docs/openapi.json, after a change of a dialect
 	@PYTHONPATH=handler $(VENV)/python -m scripts.openapi
 
-# SERVERS names some, ROUNDS and SECONDS say how often and how long, TEXTS are files of your own
-# with one text a line; RESUME=1 goes on with what was interrupted.
-bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Measure this beside other servers: make bench QUICK=1
+# SERVERS="service engine" selects servers, ROUNDS and SECONDS set how often and how long they are
+# measured, TEXTS="a.txt b.txt" are your own files with one text per line; RESUME=1 continues an
+# interrupted run.
+bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Compare this with other servers: make bench QUICK=1
 	@$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(if $(RESUME),--resume) \
-	$(if $(SERVERS),--servers "$(SERVERS)") $(if $(TEXTS),--texts "$(TEXTS)") \
+	$(if $(SERVERS),--servers $(SERVERS)) $(if $(TEXTS),--texts $(TEXTS)) \
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
-# THROUGHPUT=1 in place of P99 is for most texts a second; TEXTS is a file with one text a line.
+# THROUGHPUT=1 instead of P99 ignores latency; TEXTS is your own file with one text per line.
 tune: .target .venv/.serve .venv/.tune $(ARCHIVE)  ## Find the best settings: make tune P99=50ms
 	@$(VENV)/python -m tuning $(if $(P99),--p99 "$(P99)") $(if $(THROUGHPUT),--throughput) \
 	$(if $(TEXTS),--texts "$(TEXTS)") $(if $(SECONDS),--seconds $(SECONDS))
 
-# Before anything is installed for it.
+# Checked before anything is installed.
 .target:
 	@if [ -z "$(P99)$(THROUGHPUT)" ]; then \
-	echo "Say what for: make tune P99=50ms, or make tune THROUGHPUT=1" >&2; exit 1; fi
+	echo "Name a goal: make tune P99=50ms, or make tune THROUGHPUT=1" >&2; exit 1; fi
 
 train: .venv/.train  ## Train the default model: make train DATA=folder (an hour on two cores)
 	@$(VENV)/python -m training.train --data "$(DATA)"
@@ -78,7 +79,7 @@ clean: stop  ## Remove everything that was built or installed
 	@$(PYTHON) scripts/install.py $*
 	@touch $@
 
-# A client of another language, for the test of it; without npm that test is skipped.
+# The JavaScript client that a test uses; without npm, that test is skipped.
 .venv/.javascript: tests/javascript/package-lock.json
 	@if command -v npm >/dev/null; then \
 	npm ci --prefix tests/javascript --ignore-scripts --no-audit --no-fund --silent; fi
@@ -90,7 +91,7 @@ else
 serve: $(ARCHIVE)
 endif
 
-# Rebuilds the archive of whichever model was packaged last.
+# Packages the model that was packaged last.
 $(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml' -o -name '*.html') $(wildcard model/*) \
   $(wildcard scripts/archive/*) | .venv/.serve
 	@$(VENV)/python -m scripts.archive.build

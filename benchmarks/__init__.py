@@ -1,4 +1,4 @@
-"""Measures this service beside other ways to serve the same model: see RESULTS.md."""
+"""Compares this service with other servers of the same model: see RESULTS.md."""
 
 from scripts.silence import silence
 

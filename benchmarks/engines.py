@@ -1,14 +1,12 @@
-"""The engines of the archive without a server: texts a second, and what mixed lengths cost.
+"""Measure the archive's engines without a server: texts per second, and the cost of mixed lengths.
 
-python -m benchmarks.engines [--engines "torch fp32 int8 bf16"] [--rounds 3] [--texts "file ..."]
+python -m benchmarks.engines [--engines torch fp32 int8 bf16] [--rounds 3] [--texts FILE ...]
 
-Of each file (by default of the bundled corpus), one text a call, and 32 a call: as they come, and
-sorted by length, so that each call has texts of like length.
+The texts of each file (by default of the bundled corpus) are scored one per call, 32 per call in
+random order, and 32 per call sorted by length.
 """
 
 import argparse
-import os
-import shlex
 import statistics
 import sys
 import tempfile
@@ -22,44 +20,54 @@ import yaml
 from tqdm import tqdm
 
 from benchmarks.load import texts
-from benchmarks.load.arguments import names_of, positive
+from benchmarks.load.arguments import positive
 from benchmarks.load.loads import MANY
-from benchmarks.process import ARCHIVE, check_archive
-from scripts.failure import Failure
+from benchmarks.load.prerequisites import check_archive
+from scripts.failure import Failure, reports_failures
+from scripts.paths import ARCHIVE
 
 ENGINES = ("torch", "fp32", "int8", "bf16")
-# Texts of a measurement, of which each is scored once a round.
+# Texts per measurement; each is scored once per round.
 TEXTS = 8 * MANY
-# All but the first and the last in texts a second.
-COLUMNS = ("ms for one a call", "one a call", "32 a call", "of like length", "mixed costs")
+# The columns in between are texts per second.
+COLUMNS = ("ms, 1 per call", "1 per call", "32 per call", "sorted", "cost of mixing")
 
 
-def main() -> int:
-    """Read the arguments, measure, print a line an engine and corpus."""
-    parser = argparse.ArgumentParser(description="Measure the engines without a server.")
-    parser.add_argument("--engines", type=names_of(ENGINES), default=ENGINES)
-    parser.add_argument("--rounds", type=positive, default=3)
-    parser.add_argument("--texts", default="")
+@reports_failures()
+def main() -> None:
+    """Read the arguments, measure, and print one line per engine and corpus."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.engines", description="Measure the engines without a server."
+    )
+    parser.add_argument(
+        "--engines", nargs="+", choices=ENGINES, default=ENGINES, help="default: all"
+    )
+    parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
+    parser.add_argument(
+        "--texts",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        default=[],
+        help="files with one text per line (default: the bundled corpus)",
+    )
     args = parser.parse_args()
-    try:
-        corpora = texts.read([Path(name) for name in shlex.split(args.texts)])
-        with tempfile.TemporaryDirectory(prefix="engines-") as folder:
-            classifiers = load(Path(folder), args.engines)
-            for name, corpus in corpora.items():
-                compare(name, corpus[:TEXTS], classifiers, args.rounds)
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    return 0
+    check_archive(ARCHIVE)
+    corpora = texts.read(args.texts)
+    with tempfile.TemporaryDirectory(prefix="engines-") as folder:
+        classifiers = load(Path(folder), args.engines)
+        for name, corpus in corpora.items():
+            compare(name, corpus[:TEXTS], classifiers, args.rounds)
 
 
 def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
-    """Name -> `Classifier` of the archive, with the settings that ship; raises Failure."""
-    check_archive(ARCHIVE)
+    """Return engine -> warm `Classifier` with the settings that ship, from the archive's own code.
+
+    `folder` is where the archive is unpacked. Raises Failure if it has no such engine.
+    """
     with zipfile.ZipFile(ARCHIVE) as content:
         content.extractall(folder)
     sys.path.insert(0, str(folder))
-    os.environ["HF_HUB_OFFLINE"] = "1"
     from sentiment.inference.classifier import Classifier
     from sentiment.settings import Settings
 
@@ -82,13 +90,13 @@ def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
 
 
 def compare(name: str, corpus: Sequence[str], engines: dict[str, Any], rounds: int) -> None:
-    """Print what each does with `corpus`: medians of interleaved rounds, the first one not told."""
+    """Print the medians over interleaved rounds; one more round comes first and is not counted."""
     by_length = sorted(corpus, key=len)
-    tokens = sum(len(each.ids) for each in next(iter(engines.values())).tokenizer(corpus))
-    took: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in engines}
+    tokens = sum(len(text.ids) for text in next(iter(engines.values())).tokenizer(corpus))
+    timings: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in engines}
     for engine in tqdm([*engines] * (1 + rounds), desc=name, leave=False):
         classifier = engines[engine]
-        took[engine].append(
+        timings[engine].append(
             (
                 seconds(classifier, corpus, 1),
                 seconds(classifier, corpus, MANY),
@@ -97,20 +105,22 @@ def compare(name: str, corpus: Sequence[str], engines: dict[str, Any], rounds: i
         )
     print(f"\n{name}: {len(corpus)} texts of {tokens / len(corpus):.0f} tokens on average")
     print(("{:8}" + 5 * "{:>18}").format("engine", *COLUMNS))
-    for engine, measured in took.items():
-        one, many, like = (statistics.median(each) for each in zip(*measured[1:], strict=True))
+    for engine, measured in timings.items():
+        one, many, sorted_ = (
+            statistics.median(column) for column in zip(*measured[1:], strict=True)
+        )
         print(
             f"{engine:8}{1e3 * one / len(corpus):18.2f}{len(corpus) / one:18.0f}"
-            f"{len(corpus) / many:18.0f}{len(corpus) / like:18.0f}{many / like - 1:18.0%}"
+            f"{len(corpus) / many:18.0f}{len(corpus) / sorted_:18.0f}{many / sorted_ - 1:18.0%}"
         )
 
 
 def seconds(classifier: Any, corpus: Sequence[str], size: int) -> float:
-    """How long it takes to score them all, `size` a call."""
-    began = time.perf_counter()
-    for start in range(0, len(corpus), size):
-        classifier.classify(corpus[start : start + size])
-    return time.perf_counter() - began
+    """Return how long it takes to score the corpus, `size` texts per call."""
+    start = time.perf_counter()
+    for i in range(0, len(corpus), size):
+        classifier.classify(corpus[i : i + size])
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
-"""A server is measured only if it gives the labels that the model gives."""
+"""A server is measured only if it gives the same labels as the model."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scripts.failure import Failure
 
-# Texts on which the reference is this sure: no engine may see them otherwise.
-SURE = 0.9
-ASKED = 8
+# At this score of the reference, every engine must agree on the label.
+CONFIDENT = 0.9
+# How many texts are compared.
+TEXTS = 8
 
 
 def labels_in(answer: Any, labels: Sequence[str]) -> Iterator[str]:
-    """Every label among the values of an answer, in order: each framework has its own shape."""
+    """Yield, in order, each value in the answer that is one of `labels`, whatever its structure."""
     if isinstance(answer, str):
         if answer in labels:
             yield answer
@@ -21,18 +22,21 @@ def labels_in(answer: Any, labels: Sequence[str]) -> Iterator[str]:
 
 
 def choose(texts: Sequence[str], reference: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Text -> label, of some on which the reference is sure; raises Failure."""
-    sure = {
+    """Return text -> label for the first texts on which the reference is confident.
+
+    Raises Failure if there are none.
+    """
+    confident = {
         text: str(answer["label"])
         for text, answer in zip(texts, reference, strict=True)
-        if answer["score"] >= SURE
+        if answer["score"] >= CONFIDENT
     }
-    if not sure:
-        raise Failure("The reference model is sure of none of the first texts: use others.")
-    return dict(list(sure.items())[:ASKED])
+    if not confident:
+        raise Failure("The model is not confident about any of the first texts: use other texts.")
+    return dict(list(confident.items())[:TEXTS])
 
 
-def check(got: Sequence[str], expected: Sequence[str]) -> None:
-    """Raises Failure."""
-    if list(got) != list(expected):
-        raise Failure(f"labels were {list(got)}, and the model gives {list(expected)}")
+def check(labels: Sequence[str], expected: Sequence[str]) -> None:
+    """Raise Failure if a server's labels differ from the model's."""
+    if list(labels) != list(expected):
+        raise Failure(f"its labels are {list(labels)}, and the model's are {list(expected)}")

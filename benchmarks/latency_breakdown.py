@@ -1,9 +1,9 @@
-"""Where a request's time goes: asks the running service, and splits what it took into its steps.
+"""Measure where a request's time goes: sends requests to the running service and prints each step.
 
 python -m benchmarks.latency_breakdown [--connections 1] [--requests 500] [--texts FILE]
 
-The handler says in headers how long it had a batch, and how much of that the tokenizer and the
-engine took; TorchServe's metrics say how long requests waited to be handed to it.
+The service's response headers have the time that the handler, the tokenizer and the engine took,
+and TorchServe's metrics the time that requests waited in the queue.
 """
 
 import argparse
@@ -19,85 +19,89 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
-
 from benchmarks.load import texts
 from benchmarks.load.arguments import positive
-from scripts.failure import Failure
+from scripts.failure import Failure, reports_failures
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
 
-# Not measured: what is met for the first time is compiled.
+# Requests that are not measured, while the engine compiles the shapes that it has not seen yet.
 WARM_UP = 200
-# Counts arrive a moment after the answers.
+# Metrics lag the answers.
 SETTLE_SECONDS = 1.0
 
 
-def main() -> int:
-    """Read the arguments, ask, and print a line a step."""
-    parser = argparse.ArgumentParser(description="Split a request's time into its steps.")
-    parser.add_argument("--connections", type=positive, default=1)
-    parser.add_argument("--requests", type=positive, default=500)
-    parser.add_argument("--texts", type=Path)
+@reports_failures()
+def main() -> None:
+    """Read the arguments, send the requests, and print one line per step."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.latency_breakdown",
+        description="Print where the time of the running service's requests goes.",
+    )
+    parser.add_argument("--connections", type=positive, default=1, help="default: 1")
+    parser.add_argument("--requests", type=positive, default=500, help="default: 500")
+    parser.add_argument("--texts", type=Path, metavar="FILE", help="file with one text per line")
     args = parser.parse_args()
     properties = Properties.read(ROOT / "config.properties")
     url = f"{properties.inference}/predictions/sentiment"
+    corpus = next(iter(texts.read([args.texts] if args.texts else []).values()))
     try:
-        sent = next(iter(texts.read([args.texts] if args.texts else []).values()))
-        ask(url, sent, args.connections, WARM_UP)
-        before = queued(properties.metrics)
-        answers = ask(url, sent, args.connections, args.requests)
-        count, microseconds = (
-            after - start for after, start in zip(queued(properties.metrics), before, strict=True)
-        )
+        send(url, corpus, args.connections, WARM_UP)
+        before = queue_metrics(properties.metrics)
+        timings = send(url, corpus, args.connections, args.requests)
+        after = queue_metrics(properties.metrics)
     except (OSError, http.client.HTTPException) as error:
-        print(f"The service does not answer: {error}. Is it up, as by 'make serve'?")
-        return 1
-    except Failure as failure:
-        print(failure)
-        return 1
-    report(answers, microseconds / count / 1e3 if count else 0.0)
-    return 0
+        raise Failure(
+            f"The service does not answer ({error}): start it with 'make serve'."
+        ) from None
+    count, microseconds = (end - start for end, start in zip(after, before, strict=True))
+    report(timings, microseconds / count / 1e3 if count else 0.0)
 
 
-Answer = tuple[float, float, float, float]
+# Of a request, in ms: all of it, and its shares in the handler, the tokenizer and the engine.
+Timing = tuple[float, float, float, float]
 
 
-def ask(url: str, sent: Sequence[str], connections: int, count: int) -> list[Answer]:
-    """Ms of each request: all of it, and of that in the handler, the tokenizer, the engine."""
-    asked = list(itertools.islice(itertools.cycle(sent), count))
-    parts = [asked[i::connections] for i in range(connections)]
+def send(url: str, corpus: Sequence[str], connections: int, count: int) -> list[Timing]:
+    """Send `count` texts, one per request, over several connections; raises Failure."""
+    selected = list(itertools.islice(itertools.cycle(corpus), count))
+    shares = [selected[i::connections] for i in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
-        answers = list(pool.map(lambda part: _one_by_one(url, part), parts))
+        timings = list(pool.map(lambda share: _send_over_one_connection(url, share), shares))
     time.sleep(SETTLE_SECONDS)
-    return [answer for part in answers for answer in part]
+    return list(itertools.chain.from_iterable(timings))
 
 
-def _one_by_one(address: str, asked: Sequence[str]) -> list[Answer]:
-    parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
-    answers = []
-    for text in asked:
+def _send_over_one_connection(url: str, share: Sequence[str]) -> list[Timing]:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.netloc, timeout=60)
+    timings = []
+    for text in share:
         body = json.dumps({"text": text})
-        began = time.perf_counter()
-        connection.request("POST", parts.path, body, {"Content-Type": "application/json"})
+        start = time.perf_counter()
+        connection.request("POST", address.path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        said = response.read()
-        took = 1e3 * (time.perf_counter() - began)
+        answer = response.read()
+        elapsed = 1e3 * (time.perf_counter() - start)
         if response.status != 200:
-            raise Failure(f"The service answers {response.status}: {said.decode()}")
+            message = answer.decode(errors="replace")
+            raise Failure(f"The service answers with status {response.status}: {message}")
         handler, tokenizer, engine = (
             float(response.headers[f"x-{name}-time"])
             for name in ("total", "tokenization", "inference")
         )
-        answers.append((took, handler, tokenizer, engine))
+        timings.append((elapsed, handler, tokenizer, engine))
     connection.close()
-    return answers
+    return timings
 
 
-def queued(metrics: str) -> tuple[float, float]:
-    """Requests so far, and the microseconds that they waited for the handler, together."""
-    text = requests.get(f"{metrics}/metrics", timeout=10).text
+def queue_metrics(address: str) -> tuple[float, float]:
+    """Return the number of requests so far, and the sum of their microseconds in the queue."""
+    # Not by a library that would send it to a proxy.
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
     names = ("ts_inference_requests_total", "ts_queue_latency_microseconds")
     count, microseconds = (
         sum(map(float, re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", text, re.MULTILINE)))
@@ -106,19 +110,19 @@ def queued(metrics: str) -> tuple[float, float]:
     return count, microseconds
 
 
-def report(answers: Sequence[Answer], waited: float) -> None:
-    """A line a step: the mean in ms, and its share."""
-    whole, handler, tokenizer, engine = map(statistics.mean, zip(*answers, strict=True))
+def report(timings: Sequence[Timing], queue: float) -> None:
+    """Print each step's mean in ms and its share; `queue` is the mean time in the queue in ms."""
+    request, handler, tokenizer, engine = map(statistics.mean, zip(*timings, strict=True))
     steps = {
-        "queue, batch delay included": waited,
-        "tokenise": tokenizer,
+        "queue, including the batch delay": queue,
+        "tokenizer": tokenizer,
         "engine": engine,
-        "decode, encode": handler - tokenizer - engine,
-        "sockets, TorchServe, this client": whole - waited - handler,
+        "decoding and encoding": handler - tokenizer - engine,
+        "sockets, TorchServe, this client": request - queue - handler,
     }
     for name, mean in steps.items():
-        print(f"{name:34} {mean:8.2f} ms {mean / whole:6.0%}")
-    print(f"{'a request':34} {whole:8.2f} ms")
+        print(f"{name:34} {mean:8.2f} ms {mean / request:6.0%}")
+    print(f"{'the whole request':34} {request:8.2f} ms")
 
 
 if __name__ == "__main__":

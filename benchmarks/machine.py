@@ -1,8 +1,9 @@
-"""What the measurements were made on, and with."""
+"""Describes the machine, and the versions of everything that takes part in a measurement."""
 
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ PACKAGES = (
     *("torch", "transformers", "tokenizers", "openvino", "onnxruntime", "torchserve"),
     *("fastapi", "uvicorn", "flask", "waitress", "litserve", "mosec", "ray"),
 )
+# Where Java and wrk print their version.
+JAVA_VERSION, WRK_VERSION = r'version "([^"]+)"', r"^wrk (\S+)"
+INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8")
 
 
 def describe() -> dict[str, Any]:
-    """The machine by the names that people know it by, and the version of all that took part."""
+    """Return the CPU, cores, memory, system, load average and versions, as JSON can hold them."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
@@ -30,32 +34,43 @@ def describe() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """The model by the kernel's word; its numbers too, since a name may say very little."""
-    said: dict[str, str] = {}
+    """The kernel's name for the CPU, with its numbers, since the name may be vague."""
+    fields: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")
-        said.setdefault(name.strip(), value.strip())
-    name = said.get("model name", platform.processor())
-    flags = said.get("flags", "").split()
-    known = [
-        flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8") if flag in flags
-    ]
-    family = f"family {said.get('cpu family')}, model {said.get('model')}"
+        fields.setdefault(name.strip(), value.strip())
+    name = fields.get("model name", platform.processor())
+    flags = fields.get("flags", "").split()
+    known = [flag for flag in INSTRUCTION_SETS if flag in flags]
+    family = f"family {fields.get('cpu family')}, model {fields.get('model')}"
     return f"{name} ({family}; {', '.join(known)})"
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    java = subprocess.run(
-        [java_home() / "bin" / "java", "-version"], capture_output=True, text=True, check=False
-    )
-    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
-    return found | {
-        "Java": java.stderr.splitlines()[0].split('"')[1],
-        "wrk": wrk.stdout.split()[1],
+    java = _output(java_home() / "bin" / "java", "-version")
+    return versions | {
+        "Java": version_in(java, JAVA_VERSION),
+        "wrk": version_in(_output("wrk", "-v"), WRK_VERSION),
     }
+
+
+def version_in(output: str, pattern: str) -> str:
+    """Return the group of `pattern`, on whichever line it is, or "unknown".
+
+    Other lines may come first: with JAVA_TOOL_OPTIONS set, Java begins with "Picked up ...".
+    """
+    match = re.search(pattern, output, re.MULTILINE)
+    return match[1] if match else "unknown"
+
+
+def _output(*command: str | Path) -> str:
+    process = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return process.stdout

@@ -1,5 +1,6 @@
-"""A program of `benchmarks.peers`, started in a folder of its own and ended with all it started."""
+"""A program of `benchmarks.peers`, started in its own folder and stopped with all its children."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -7,27 +8,23 @@ from pathlib import Path
 
 import psutil
 
-from scripts.failure import Failure
 from scripts.paths import ROOT
 
-ARCHIVE = ROOT / "model_store" / "sentiment.mar"
-# TorchServe, Ray: some take their time to end what they have started.
+# TorchServe and Ray take a while to end the processes that they started.
 STOP_SECONDS = 20.0
 
 
-def check_archive(archive: Path) -> None:
-    """Raises Failure where it has not been built."""
-    if not archive.exists():
-        raise Failure(f"{archive} is missing: build it with 'make archive'.")
-
-
-class Process:
-    """`folder` is its working folder, and holds its log."""
+class PeerProcess:
+    """A running peer; `folder` is its working directory and holds its log."""
 
     def __init__(
         self, module: str, folder: Path, archive: Path, unpacked: Path | None, port: int = 0
     ) -> None:
-        """Start it. `archive` is ours; where it is `unpacked`, its code is on the path."""
+        """Start it.
+
+        `archive` is the service's. If it is given `unpacked`, its code can be imported. With
+        `port` 0, the peer is not a server, and is talked to through its stdin and stdout.
+        """
         self.log = folder / "log.txt"
         path = [str(ROOT), *([str(unpacked)] if unpacked else [])]
         environment = os.environ | {
@@ -37,7 +34,7 @@ class Process:
             "HF_HUB_OFFLINE": "1",
         }
         with self.log.open("wb") as log:
-            # In a session of its own, so that Ctrl-C reaches it once, through `stop`.
+            # In its own session, so that Ctrl-C reaches it only through `stop`.
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", f"benchmarks.peers.{module}"],
                 cwd=folder,
@@ -49,16 +46,16 @@ class Process:
             )
 
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not exited."""
         return self.popen.poll() is None
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-count:])
 
     def stop(self) -> None:
-        """Ask it to end, then its children, then insist."""
+        """Terminate it, then those of its children that are left, and kill what does not exit."""
         try:
             children = psutil.Process(self.popen.pid).children(recursive=True)
         except psutil.NoSuchProcess:
@@ -72,9 +69,15 @@ class Process:
         for pipe in (self.popen.stdin, self.popen.stdout):
             if pipe:
                 pipe.close()
-        for child in children:
-            if child.is_running():
-                child.terminate()
-        _, alive = psutil.wait_procs(children, timeout=STOP_SECONDS)
-        for child in alive:
-            child.kill()
+        end(children)
+
+
+def end(processes: list[psutil.Process]) -> None:
+    """Terminate processes, and kill those that do not exit; any may have exited already."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -1,4 +1,4 @@
-"""What was measured so far: a file that is written again after each measurement."""
+"""What has been measured so far, in a file that is written after every measurement."""
 
 import json
 from collections.abc import Iterable
@@ -12,10 +12,10 @@ from scripts.failure import Failure
 
 @dataclass(frozen=True)
 class Measurement:
-    """One server under one load in one round. Latencies in ms; None where nothing was answered.
+    """One server under one load in one round. Latencies in ms, None if nothing was answered.
 
-    `errors` counts requests that were not answered with a 2xx. `saturated` says that an open
-    loop's requests came faster than they were answered, so that its latencies mean nothing.
+    `errors` counts requests that were not answered with a 2xx. `saturated` is set if requests of an
+    open loop arrived faster than they were answered, so that latencies are meaningless.
     """
 
     server: str
@@ -32,10 +32,10 @@ class Measurement:
 
 @dataclass
 class Results:
-    """`about` describes the run, `broken` says why a server was not measured.
+    """`about` describes the run, `broken` says why a server could not be measured.
 
-    `busiest` is the largest share of the cores, in per cent, that was in use before a server was
-    started, when nothing of ours ran.
+    `busiest` is how much of the CPU other programs used before a server was started, in per cent:
+    the largest value of the run.
     """
 
     about: dict[str, Any]
@@ -47,27 +47,27 @@ class Results:
     busiest: float = 0.0
 
     def has(self, server: str, load: Load, number: int) -> bool:
-        """Whether this was measured already."""
+        """Return whether this server was measured under this load in round `number`."""
         wanted = (server, load.key, number)
         return any((m.server, m.load, m.round) == wanted for m in self.measurements)
 
     def speed(self, server: str, corpus: str) -> float | None:
-        """Texts a second that it answered last, of that corpus and in any load."""
+        """Return the server's texts per second in its latest closed loop with this corpus."""
         loads = {load.key for load in self.loads if load.corpus == corpus and load.connections}
-        found = (m for m in reversed(self.measurements) if m.server == server and m.load in loads)
-        return next((m.texts_per_second for m in found if m.texts_per_second), None)
+        latest = (m for m in reversed(self.measurements) if m.server == server and m.load in loads)
+        return next((m.texts_per_second for m in latest if m.texts_per_second), None)
 
     def of(self, server: str, load: Load) -> list[Measurement]:
-        """A server's rounds under a load."""
+        """Return a server's rounds under a load."""
         return [m for m in self.measurements if (m.server, m.load) == (server, load.key)]
 
     def add(self, measurements: Iterable[Measurement], path: Path) -> None:
-        """Keep them, also for a run that is interrupted."""
+        """Add measurements and write the file, so that an interrupted run keeps them."""
         self.measurements += measurements
         self.write(path)
 
     def write(self, path: Path) -> None:
-        """Written beside and moved over, so that there is always a whole file."""
+        """Write to a temporary file, then rename it: `path` is complete at every moment."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
@@ -75,11 +75,11 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> "Results":
-        """Raises Failure."""
+        """Read what `write` has written; raises Failure if that is not possible."""
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            found["loads"] = [Load(**load) for load in found["loads"]]
-            found["measurements"] = [Measurement(**each) for each in found["measurements"]]
-            return cls(**found)
+            content = json.loads(path.read_text(encoding="utf-8"))
+            content["loads"] = [Load(**load) for load in content["loads"]]
+            content["measurements"] = [Measurement(**m) for m in content["measurements"]]
+            return cls(**content)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Failure(f"There are no results at {path} ({error}): run 'make bench'.") from None

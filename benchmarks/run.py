@@ -1,4 +1,4 @@
-"""The rounds: each server once a round, one after another, so that a slow minute hits them all."""
+"""A run: every server once per round, one after another, so that slow minutes hit all of them."""
 
 import contextlib
 import dataclasses
@@ -16,20 +16,20 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from benchmarks import label_check as guard
+from benchmarks import label_check
 from benchmarks.load.loads import Load
 from benchmarks.results import Measurement, Results
 from benchmarks.servers import BY_NAME, LIMIT, Server
-from benchmarks.targets import Loop, Subject, Web, same_for_the_loop
+from benchmarks.targets import HttpTarget, InProcessTarget, LoadTarget, by_call
 from scripts.failure import Failure
-from scripts.paths import ROOT
+from scripts.paths import MODEL, ROOT
 
-# Of these many texts, those are asked on which the reference is sure.
+# Candidates for the label check; only those on which the model is confident are used.
 CANDIDATES = 24
 
 
 class Run:
-    """Measures what `results` says and does not have yet, and keeps it at `path`."""
+    """Measures what `results` plans and does not have yet, and writes it to `path`."""
 
     def __init__(
         self,
@@ -37,18 +37,18 @@ class Run:
         corpora: Mapping[str, Sequence[str]],
         path: Path,
         archive: Path,
-        warm_seconds: int,
+        warm_up_seconds: int,
     ) -> None:
         self._results = results
         self._corpora = corpora
         self._path = path
         self._archive = archive
-        self._warm_seconds = warm_seconds
+        self._warm_up_seconds = warm_up_seconds
 
-    def go(self) -> None:
-        """All rounds; raises Failure where nothing can be measured at all."""
+    def measure_all(self) -> None:
+        """Measure all rounds; raises Failure if the model itself cannot be loaded."""
         results = self._results
-        cells = len(results.loads) * len(results.servers) * results.rounds
+        total = len(results.loads) * len(results.servers) * results.rounds
         with tempfile.TemporaryDirectory(prefix="bench-") as temp:
             folder = Path(temp)
             self._unpacked = folder / "archive"
@@ -56,79 +56,80 @@ class Run:
                 content.extractall(self._unpacked)
             self._expected = self._reference()
             bar: tqdm[Any]
-            with tqdm(total=cells, unit="load", initial=len(results.measurements)) as bar:
+            with tqdm(total=total, unit="load", initial=len(results.measurements)) as bar:
                 for number in range(1, results.rounds + 1):
                     for name in results.servers:
                         self._measure(BY_NAME[name], number, folder / name, bar)
 
     def _measure(self, server: Server, number: int, folder: Path, bar: "tqdm[Any]") -> None:
-        """One server in one round. What is wrong with it is kept, and the others go on."""
+        """Measure one server in one round; its failure is recorded, and the others go on."""
         results = self._results
-        loads = [each for each in results.loads if not results.has(server.name, each, number)]
+        loads = [load for load in results.loads if not results.has(server.name, load, number)]
         if server.name in results.broken or not loads:
             return
         bar.set_description(f"round {number}, {server.name}: starting")
-        # What others do on the machine spoils the figures, so the report has to say it.
+        # Other programs distort the figures, so the report says how busy the machine was.
         results.busiest = max(results.busiest, psutil.cpu_percent(interval=1.0))
         try:
-            with contextlib.ExitStack() as started:
-                subject = started.enter_context(self._started(server, folder))
+            with contextlib.ExitStack() as stack:
+                target = stack.enter_context(self._started(server, folder))
                 if server.name == LIMIT:
-                    for same in same_for_the_loop(loads):
-                        one = self._one(subject, same[0], number, server, bar)
-                        self._keep([dataclasses.replace(one, load=each.key) for each in same], bar)
+                    for group in by_call(loads):
+                        one = self._measure_load(target, group[0], number, server, bar)
+                        same = [dataclasses.replace(one, load=load.key) for load in group]
+                        self._keep(same, bar)
                     return
                 saturated: set[str] = set()
                 for load in loads:
                     if load.rate and load.corpus in saturated:
-                        given_up = Measurement(server.name, load.key, number, 0, saturated=True)
-                        self._keep([given_up], bar)
+                        skipped = Measurement(server.name, load.key, number, 0, saturated=True)
+                        self._keep([skipped], bar)
                         continue
-                    measured = self._one(subject, load, number, server, bar)
-                    self._keep([measured], bar)
-                    if measured.saturated:
+                    measurement = self._measure_load(target, load, number, server, bar)
+                    self._keep([measurement], bar)
+                    if measurement.saturated:
                         saturated.add(load.corpus)
-                    if load is not loads[-1] and not subject.idle():
-                        started.close()
-                        subject = started.enter_context(self._started(server, folder))
+                    if load is not loads[-1] and not target.idle():
+                        stack.close()
+                        target = stack.enter_context(self._started(server, folder))
         except Failure as failure:
             results.broken[server.name] = str(failure)
             results.write(self._path)
             tqdm.write(f"{server.name} is broken: {failure}\n{failure.log}", file=sys.stderr)
 
-    def _one(
-        self, subject: Subject, load: Load, number: int, server: Server, bar: "tqdm[Any]"
+    def _measure_load(
+        self, target: LoadTarget, load: Load, number: int, server: Server, bar: "tqdm[Any]"
     ) -> Measurement:
         bar.set_description(f"round {number}, {server.name}: {load}")
         speed = self._results.speed(server.name, load.corpus)
-        return subject.measure(load, self._corpora[load.corpus], number, speed)
+        return target.measure(load, self._corpora[load.corpus], number, speed)
 
-    def _keep(self, measured: Sequence[Measurement], bar: "tqdm[Any]") -> None:
-        self._results.add(measured, self._path)
-        bar.update(len(measured))
+    def _keep(self, measurements: Sequence[Measurement], bar: "tqdm[Any]") -> None:
+        self._results.add(measurements, self._path)
+        bar.update(len(measurements))
 
     @contextlib.contextmanager
-    def _started(self, server: Server, folder: Path) -> Iterator[Subject]:
-        """Start it in an empty folder, hold its labels against the model's, and warm it up."""
+    def _started(self, server: Server, folder: Path) -> Iterator[LoadTarget]:
+        """Start a server in an empty folder, check its labels, and warm it up."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        kind = Loop if server.name == LIMIT else Web
-        subject = kind(server, folder, self._archive, self._unpacked)
+        kind = InProcessTarget if server.name == LIMIT else HttpTarget
+        target = kind(server, folder, self._archive, self._unpacked)
         try:
-            labels = sorted(set(self._labels))
-            guard.check(subject.labels(list(self._expected), labels), list(self._expected.values()))
-            if isinstance(subject, Web):
-                subject.warm_up(next(iter(self._corpora.values())), self._warm_seconds)
-            if isinstance(subject, Loop):
-                self._results.about["engine"] = subject.engine()
-            yield subject
+            labels = target.labels(list(self._expected), sorted(set(self._labels)))
+            label_check.check(labels, list(self._expected.values()))
+            if isinstance(target, HttpTarget):
+                target.warm_up(next(iter(self._corpora.values())), self._warm_up_seconds)
+            if isinstance(target, InProcessTarget):
+                self._results.about["engine"] = target.engine()
+            yield target
         finally:
-            subject.stop()
+            target.stop()
 
     def _reference(self) -> dict[str, str]:
-        """Text -> the model's label, by a process of its own: it holds a model."""
+        """Return text -> the model's label, from a process that ends, since it loads a model."""
         texts = list(next(iter(self._corpora.values()))[:CANDIDATES])
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "benchmarks.peers.reference"],
             cwd=ROOT,
             env=os.environ | {"HF_HUB_OFFLINE": "1"},
@@ -137,8 +138,8 @@ class Run:
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise Failure("The reference model cannot be loaded.", done.stderr)
-        config = json.loads((ROOT / "model" / "config.json").read_text(encoding="utf-8"))
+        if process.returncode:
+            raise Failure("The reference model cannot be loaded.", process.stderr)
+        config = json.loads((MODEL / "config.json").read_text(encoding="utf-8"))
         self._labels = list(config["id2label"].values())
-        return guard.choose(texts, json.loads(done.stdout))
+        return label_check.choose(texts, json.loads(process.stdout))

@@ -1,4 +1,4 @@
-"""What can be asked and measured: a server over HTTP, and the engine in a loop."""
+"""What a load is put on: a server over HTTP, or the engine in its own process."""
 
 import asyncio
 import http.client
@@ -16,7 +16,7 @@ from benchmarks.label_check import labels_in
 from benchmarks.load import closed_loop, open_loop
 from benchmarks.load.loads import Load
 from benchmarks.load.texts import bodies
-from benchmarks.process import Process
+from benchmarks.process import PeerProcess
 from benchmarks.report.summary import percentile
 from benchmarks.results import Measurement
 from benchmarks.servers import Server
@@ -24,45 +24,46 @@ from scripts.failure import Failure
 from scripts.launcher.ports import free_ports
 
 START_SECONDS = 180.0
-# A server that is still busy with what nobody waits for any more is started anew.
+# A server that takes longer to answer after a load is still busy with it, and is restarted.
 IDLE_SECONDS = 10.0
-# What is under way when a load ends is not counted: half a turn of all connections at most.
-TURNS = 6
-# A slow server gets as many times the seconds of a load, and no more.
-MOST_TIMES = 15
+# How often every connection should get an answer in a closed loop. What is in flight at the end is
+# not counted: half an answer per connection on average.
+ANSWERS_PER_CONNECTION = 6
+# A slow server's load is extended to this many times its seconds at most.
+MAX_EXTENSION = 15
 
 
-class Subject(Protocol):
-    """Started when it is made; `stop` ends it."""
+class LoadTarget(Protocol):
+    """Running from the moment when it is made until `stop`."""
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        """What it says of some texts, which of `labels`; raises Failure."""
+        """Return which of `labels` it gives each text; raises Failure."""
 
     def measure(
         self, load: Load, texts: Sequence[str], number: int, speed: float | None
     ) -> Measurement:
         """Put it under a load in round `number`; raises Failure.
 
-        `speed`, in texts a second, is what it did before.
+        `speed` is its latest throughput in texts per second, if there is one.
         """
 
     def idle(self) -> bool:
-        """Whether it is done with what it was sent."""
+        """Return whether it has finished the requests of the load."""
 
     def stop(self) -> None:
         """End it."""
 
 
-class Web:
-    """A server of ours or of others."""
+class HttpTarget:
+    """A server."""
 
     def __init__(self, server: Server, folder: Path, archive: Path, unpacked: Path) -> None:
         self._server = server
         self._folder = folder
         (port,) = free_ports(1)
         self._base = f"http://127.0.0.1:{port}"
-        self._process = Process(
-            server.module, folder, archive, unpacked if server.ours else None, port
+        self._process = PeerProcess(
+            server.module, folder, archive, unpacked if server.own_engine else None, port
         )
         try:
             self._wait()
@@ -71,33 +72,32 @@ class Web:
             raise
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        """All texts in one request, and all once more at the same moment, each in its own.
+        """Send all texts in one request, and at the same time in one request each.
 
-        Those may share a batch: each has to get its own answer, and none of another's.
+        The latter may share a batch, so this also checks that no answer is another text's.
         """
         with ThreadPoolExecutor(len(texts)) as pool:
-            answers = pool.map(lambda text: self._ask([text], labels), texts)
-            singly = [found for answer in answers for found in answer]
-        together = self._ask(texts, labels)
+            answers = pool.map(lambda text: self._predict([text], labels), texts)
+            singly = list(itertools.chain.from_iterable(answers))
+        together = self._predict(texts, labels)
         if singly != together:
-            raise Failure(f"one by one it gives {singly}, together {together}")
+            raise Failure(f"one by one it answers {singly}, together {together}")
         return together
 
     def warm_up(self, texts: Sequence[str], seconds: int) -> None:
-        """Load that is not measured."""
-        sent = bodies(texts, 1)
-        closed_loop.run(self._url(1), sent, self._folder / "bodies", 32, seconds)
+        """Put it under a load that is not measured."""
+        closed_loop.run(self._url(1), bodies(texts, 1), self._folder / "bodies", 32, seconds)
 
     def measure(
         self, load: Load, texts: Sequence[str], number: int, speed: float | None
     ) -> Measurement:
-        """Closed loop or open loop."""
-        sent = bodies(texts, load.texts)
+        """Measure a closed or an open loop."""
+        payloads = bodies(texts, load.texts)
         if load.rate:
-            return self._open(load, sent, number)
-        seconds = patience(load, speed)
+            return self._measure_open(load, payloads, number)
+        seconds = duration(load, speed)
         report = closed_loop.run(
-            self._url(load.texts), sent, self._folder / "bodies", load.connections, seconds
+            self._url(load.texts), payloads, self._folder / "bodies", load.connections, seconds
         )
         return Measurement(
             self._server.name,
@@ -111,9 +111,9 @@ class Web:
             report.errors,
         )
 
-    def _open(self, load: Load, sent: Sequence[bytes], number: int) -> Measurement:
+    def _measure_open(self, load: Load, payloads: Sequence[bytes], number: int) -> Measurement:
         due = open_loop.schedule(load.rate, load.seconds)
-        outcome = asyncio.run(open_loop.run(self._url(1), sent, due))
+        outcome = asyncio.run(open_loop.run(self._url(1), payloads, due))
         latencies = [1e3 * seconds for seconds in outcome.latencies]
         saturated = outcome.unanswered > 0
         p50, p95, p99 = (
@@ -134,7 +134,7 @@ class Web:
         )
 
     def idle(self) -> bool:
-        """Whether a text is answered soon."""
+        """Return whether it answers a text within `IDLE_SECONDS`."""
         try:
             status, _ = self._post(["Good."], IDLE_SECONDS)
         except (OSError, http.client.HTTPException):
@@ -149,7 +149,7 @@ class Web:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if not self._process.running():
-                raise Failure("it ended while it was starting", self._process.last_lines())
+                raise Failure("it exited while starting", self._process.last_lines())
             try:
                 if self._post(["Good."], 10)[0] == 200:
                     return
@@ -160,14 +160,14 @@ class Web:
             f"it did not answer within {START_SECONDS:.0f} seconds", self._process.last_lines()
         )
 
-    def _ask(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
+    def _predict(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
         try:
             status, answer = self._post(texts, 30)
             if status != 200:
-                raise Failure(f"it answers {status}", self._process.last_lines())
+                raise Failure(f"it answers with status {status}", self._process.last_lines())
             return list(labels_in(json.loads(answer), labels))
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Failure(f"it gives no answer: {error}", self._process.last_lines()) from None
+            raise Failure(f"it does not answer: {error}", self._process.last_lines()) from None
 
     def _post(self, texts: Sequence[str], timeout: float) -> tuple[int, bytes]:
         (body,) = bodies(texts, len(texts))
@@ -182,67 +182,69 @@ class Web:
             connection.close()
 
     def _url(self, texts: int) -> str:
-        return self._base + (self._server.one if texts == 1 else self._server.many)
+        return self._base + (self._server.path if texts == 1 else self._server.path_many)
 
 
-class Loop:
-    """The engine, called by nobody but its own process."""
+class InProcessTarget:
+    """The engine, called in a loop by its own process."""
 
     def __init__(self, server: Server, folder: Path, archive: Path, unpacked: Path) -> None:
         self._server = server
-        self._process = Process(server.module, folder, archive, unpacked)
+        self._process = PeerProcess(server.module, folder, archive, unpacked)
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        """What it says of them."""
-        return list(labels_in(self._ask(texts=list(texts)), labels))
+        """Return which of `labels` it gives each text."""
+        return list(labels_in(self._call(texts=list(texts)), labels))
 
     def engine(self) -> str:
-        """Which one the archive's settings choose on this machine."""
-        return str(self._ask(engine=True))
+        """Return the engine that the archive's settings choose on this machine."""
+        return str(self._call(engine=True))
 
     def measure(
         self, load: Load, texts: Sequence[str], number: int, speed: float | None
     ) -> Measurement:
-        """As many texts a call as a request of the load has; connections and rates are nothing."""
-        took = self._ask(texts=list(texts), size=load.texts, seconds=load.seconds)
-        p50, p95, p99 = (1e3 * percentile(took, share) for share in (0.50, 0.95, 0.99))
-        done = len(took) * load.texts / sum(took)
-        return Measurement(self._server.name, load.key, number, done, p50, p95, p99, len(took))
+        """Score as many texts per call as the load has per request; nothing else of it applies."""
+        seconds = self._call(texts=list(texts), size=load.texts, seconds=load.seconds)
+        p50, p95, p99 = (1e3 * percentile(seconds, share) for share in (0.50, 0.95, 0.99))
+        speed = len(seconds) * load.texts / sum(seconds)
+        calls = len(seconds)
+        return Measurement(self._server.name, load.key, number, speed, p50, p95, p99, calls)
 
     def idle(self) -> bool:
-        """It always is."""
+        """Return True: `measure` waits for its last call."""
         return True
 
     def stop(self) -> None:
         """End it."""
         self._process.stop()
 
-    def _ask(self, **asked: Any) -> Any:
-        to, of = self._process.popen.stdin, self._process.popen.stdout
-        if to is None or of is None:
+    def _call(self, **arguments: Any) -> Any:
+        stdin, stdout = self._process.popen.stdin, self._process.popen.stdout
+        if stdin is None or stdout is None:
             raise Failure("it was started without pipes")
         try:
-            to.write(json.dumps(asked).encode() + b"\n")
-            to.flush()
-            return json.loads(of.readline())
+            stdin.write(json.dumps(arguments).encode() + b"\n")
+            stdin.flush()
+            return json.loads(stdout.readline())
         except (OSError, ValueError):
-            raise Failure("it ended", self._process.last_lines()) from None
+            raise Failure("it exited", self._process.last_lines()) from None
 
 
-def patience(load: Load, speed: float | None) -> int:
-    """Seconds for a closed loop: those of the load, or more where a server is slow.
+def duration(load: Load, speed: float | None) -> int:
+    """Return the seconds for a closed loop: those of the load, or more if the server is slow.
 
-    Every connection has to get some answers, or the count says nothing. `speed` is what the
-    server did before, in texts a second.
+    Without a few answers per connection, the throughput would be that of a moment. `speed` is the
+    server's latest throughput in texts per second.
     """
-    turn = load.connections * load.texts / speed if speed else 0
-    return min(max(load.seconds, math.ceil(TURNS * turn)), MOST_TIMES * load.seconds)
+    answer = load.connections * load.texts / speed if speed else 0
+    wanted = math.ceil(ANSWERS_PER_CONNECTION * answer)
+    return min(max(load.seconds, wanted), MAX_EXTENSION * load.seconds)
 
 
-def same_for_the_loop(loads: Sequence[Load]) -> list[list[Load]]:
-    """Loads that are one and the same to `Loop`, together."""
+def by_call(loads: Sequence[Load]) -> list[list[Load]]:
+    """Group loads by corpus and texts per request: for `InProcessTarget` each group is one load."""
 
-    def kind(load: Load) -> tuple[str, int]:
+    def call(load: Load) -> tuple[str, int]:
         return load.corpus, load.texts
 
-    return [list(group) for _, group in itertools.groupby(sorted(loads, key=kind), key=kind)]
+    return [list(group) for _, group in itertools.groupby(sorted(loads, key=call), key=call)]

@@ -47,7 +47,7 @@ class SentimentHandler:
             context.manifest["model"]["modelVersion"],
             self.classifier.labels,
             msgspec.structs.replace(settings, max_tokens=self.classifier.max_tokens),
-            self.classifier.tokenizer.special_tokens,
+            self.classifier.tokenizer.min_tokens,
         )
         self.get_routes = GetRoutes(self.model)
         self.counts = Counts()

@@ -1,4 +1,4 @@
-"""Makes and measures the default model: `train.py` writes it, `evaluate.py` scores it."""
+"""The default model: `train.py` writes it, `evaluate.py` measures its accuracy."""
 
 from scripts.silence import silence
 

@@ -1,4 +1,4 @@
-"""Examples -> shuffled batches of like length, the same ones for the same seed and epoch."""
+"""Makes shuffled batches of texts of similar length, the same for the same seed and epoch."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,9 @@ from transformers import PreTrainedTokenizerBase
 
 from training.data import Example, as_typed
 
-# How a long review is cut: a share of the draws at each length. Most of the work is done on
-# short cuts, and enough long ones are seen for every position embedding to be trained.
+# The numbers of tokens to which reviews are cut, with their probabilities. Short ones are cheap;
+# the long ones are enough to train every position embedding.
 CUTS = ((128, 0.83), (256, 0.10), (512, 0.07))
-
 
 # Token ids without special tokens, and the target.
 Row = tuple[list[int], float]
@@ -29,7 +28,7 @@ class Batch:
 
 
 class Batches:
-    """Draws an epoch's batches: tokenise, cut, sort into buckets, shuffle the buckets."""
+    """Draws an epoch's batches: tokenizes, cuts, sorts by length into batches, shuffles these."""
 
     def __init__(
         self,
@@ -48,9 +47,9 @@ class Batches:
         )
         self.seed, self.texts, self.tokens = seed, texts, tokens
 
-        def ids(written: list[str]) -> list[list[int]]:
+        def ids(texts: list[str]) -> list[list[int]]:
             encoded: list[list[int]] = tokenizer(
-                written, add_special_tokens=False, verbose=False
+                texts, add_special_tokens=False, verbose=False
             ).input_ids
             return encoded
 
@@ -66,11 +65,11 @@ class Batches:
         self.long_targets = [example.target for example in long]
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of `plan(number)`, padded one by one."""
+        """Return the batches of `plan(number)`, padded one by one."""
         return map(self._pad, self.plan(number))
 
     def plan(self, number: int) -> list[list[Row]]:
-        """Every example once: SST as written or as typed, reviews cut to their head or tail."""
+        """Return every example once: SST as it is or `as_typed`, reviews cut to head or tail."""
         draw = random.Random(f"{self.seed}/{number}")
         rows = [
             (pair[draw.random() < 0.5], target)
@@ -80,7 +79,7 @@ class Batches:
             (self._cut(review, draw), target)
             for review, target in zip(self.long, self.long_targets, strict=True)
         ]
-        # Noise on the length keeps the same texts from meeting in every epoch.
+        # With noise on the length, so that batches differ between epochs.
         rows.sort(key=lambda row: len(row[0]) * draw.uniform(0.9, 1.1))
         batches, start = [], 0
         while start < len(rows):

@@ -1,13 +1,13 @@
-"""Labelled text on disk -> examples to train on and sets to measure on.
+"""Reads labelled texts: examples for training, and sets for evaluation.
 
-The data directory holds gzipped JSON lines, one row a text:
+The data directory holds gzipped JSON lines, one text per row:
 
     sst_train, sst_dev, sst_test .jsonl.gz    {"text", "label5": 0..4, "kind"}
     imdb_train.jsonl.gz                       {"text", "label": 0 | 1}, in random order
 
-SST is the Stanford Sentiment Treebank (Socher et al. 2013), 0 very negative to 4 very positive;
-SST-2 is SST without its neutral rows, split at 2. IMDb is the Large Movie Review Dataset (Maas et
-al. 2011). Neither is part of this repository.
+SST is the Stanford Sentiment Treebank (Socher et al. 2013), graded from 0 (very negative) to 4
+(very positive). SST-2 is SST without the neutral rows (grade 2), with two labels. IMDb is the Large
+Movie Review Dataset (Maas et al. 2011). Neither is part of this repository.
 """
 
 import gzip
@@ -19,18 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Reviews at the end of the IMDb file that no training run ever sees.
+# Reviews at the end of the IMDb file that are kept for evaluation.
 HELD_OUT_REVIEWS = 2_500
-# Neutral SST rows to train on, at a target of one half: without any, a model calls a
-# sentence that says nothing ("The film is two hours long.") strongly one way or the other.
+# Neutral SST rows to train on, with a target of one half. Without them, a model gives neutral
+# sentences ("The film is two hours long.") a high score for one of the labels.
 NEUTRAL_EXAMPLES = 15_000
-# SST's five grades as the probability of POSITIVE: "good" is not as sure as "superb".
+# The probability of POSITIVE for each of SST's grades: that of "good" is lower than of "superb".
 TARGETS = {0: 0.0, 1: 0.1, 2: 0.5, 3: 0.9, 4: 1.0}
 
 
 @dataclass(frozen=True)
 class Example:
-    """One text and the probability, 0 to 1, that it is POSITIVE."""
+    """A text and the probability, from 0 to 1, that it is POSITIVE."""
 
     text: str
     target: float
@@ -38,7 +38,7 @@ class Example:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Texts with hard labels: 0 NEGATIVE, 1 POSITIVE."""
+    """Texts and their labels: 0 NEGATIVE, 1 POSITIVE."""
 
     name: str
     texts: list[str]
@@ -46,9 +46,9 @@ class EvaluationSet:
 
 
 def training_examples(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
-    """Return (short, long): SST sentences and phrases, and whole IMDb reviews, no text twice.
+    """Return (short, long): SST sentences and phrases, and whole IMDb reviews.
 
-    A text that also occurs in one of the evaluation sets is left out.
+    Texts are distinct, and none of them is in an evaluation set. Raises OSError.
     """
     unseen = {_key(text) for held_out in evaluation_sets(data) for text in held_out.texts}
     grades: dict[str, int] = {}
@@ -62,12 +62,14 @@ def training_examples(data: Path, seed: int) -> tuple[list[Example], list[Exampl
         row["text"]: row["label"]
         for row in list(_rows(data / "imdb_train.jsonl.gz"))[:-HELD_OUT_REVIEWS]
     }
-    long = [Example(text, float(lab)) for text, lab in labels.items() if _key(text) not in unseen]
+    long = [
+        Example(text, float(label)) for text, label in labels.items() if _key(text) not in unseen
+    ]
     return short + neutral[:NEUTRAL_EXAMPLES], long
 
 
 def evaluation_sets(data: Path) -> list[EvaluationSet]:
-    """SST-2 dev (872 sentences) and test (1,821), and the 2,500 IMDb reviews held out."""
+    """Return SST-2 dev (872 sentences) and test (1,821), and 2,500 IMDb reviews; raises OSError."""
     sets = []
     for split in ("dev", "test"):
         rows = [row for row in _rows(data / f"sst_{split}.jsonl.gz") if row["label5"] != 2]
@@ -80,7 +82,7 @@ def evaluation_sets(data: Path) -> list[EvaluationSet]:
 
 
 def as_typed(text: str) -> str:
-    """Undo SST's tokenisation, so that it reads as people type: "do n't" becomes "don't"."""
+    """Undo SST's tokenization, to get ordinary spelling: "do n't" becomes "don't"."""
     text = text.replace("-LRB-", "(").replace("-RRB-", ")")
     text = re.sub(r"(?:``|'')", '"', text)
     text = re.sub(r" (n't|'\w{1,2})\b", r"\1", text)

@@ -1,4 +1,4 @@
-"""Measure a checkpoint as it is served: accuracy per data set, by the handler's own classifier.
+"""Measure the accuracy of a checkpoint as it is served, with the handler's own classifier.
 
 PYTHONPATH=handler python -m training.evaluate --data DIR [--model DIR] [--max-tokens 256 512]
         [--engine torch]
@@ -9,28 +9,33 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from scripts.paths import MODEL
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.engines.engine import ENGINE_NAMES
 from sentiment.inference.prediction import Prediction
 from training.data import EvaluationSet, evaluation_sets
 
-# Texts a call: enough to sort by length, few enough for the bar to move.
+# Per call: enough to form full rows, few enough for the progress bar to move.
 _TEXTS_PER_CALL = 256
 
 
 def main() -> None:
-    """Print one line a data set and length."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="see training/data.py")
-    parser.add_argument("--model", type=Path, default=Path("model"))
+    """Print one line per data set and maximum length."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FOLDER", help="see training/data.py"
+    )
+    parser.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER")
     parser.add_argument("--engine", choices=ENGINE_NAMES, default="torch")
-    parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512], metavar="N")
     args = parser.parse_args()
     try:
         sets = evaluation_sets(args.data)
     except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}; training/data.py says what is read")
-    print(f"{'data set':16} {'rows':>6} {'max tokens':>11} {'accuracy':>9} {'cut':>6}")
+        parser.error(f"{error.filename}: {error.strerror}; training/data.py lists the files")
+    print(f"{'data set':16} {'rows':>6} {'max tokens':>11} {'accuracy':>9} {'truncated':>10}")
     for max_tokens in args.max_tokens:
         classifier = Classifier(
             args.model,
@@ -40,25 +45,26 @@ def main() -> None:
             engine=args.engine,
         )
         for rows in sets:
-            accuracy, cut = measure(classifier, rows)
+            accuracy, truncated = measure(classifier, rows)
             print(
-                f"{rows.name:16} {len(rows.texts):6,} {max_tokens:11} {accuracy:9.2%} {cut:6.1%}",
+                f"{rows.name:16} {len(rows.texts):6,} {max_tokens:11} {accuracy:9.2%} "
+                f"{truncated:10.1%}",
                 flush=True,
             )
 
 
 def measure(classifier: Classifier, rows: EvaluationSet) -> tuple[float, float]:
-    """Return (the share of rows labelled right, the share that was cut to the length), 0 to 1."""
-    right = cut = 0
+    """Return the shares, from 0 to 1, of correct labels and of truncated texts."""
+    correct = truncated = 0
     starts = range(0, len(rows.texts), _TEXTS_PER_CALL)
     for start in tqdm(starts, desc=rows.name, leave=False):
         part = slice(start, start + _TEXTS_PER_CALL)
         results = classifier.classify(rows.texts[part])
         for result, label in zip(results, rows.labels[part], strict=True):
             assert isinstance(result, Prediction), result  # noqa: S101 (an error is a defect here)
-            right += result.label == classifier.labels[label]
-            cut += result.truncated
-    return right / len(rows.texts), cut / len(rows.texts)
+            correct += result.label == classifier.labels[label]
+            truncated += result.truncated
+    return correct / len(rows.texts), truncated / len(rows.texts)
 
 
 if __name__ == "__main__":

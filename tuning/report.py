@@ -1,12 +1,12 @@
-"""What is said at the end: the table of what was tried, and what came of it."""
+"""The report at the end: a table of the trials, and their outcome."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from scripts.failure import Failure
-from tuning.measurement import Figures
-from tuning.search import Found
+from tuning.measurement import Measurement
+from tuning.search import SearchResult
 from tuning.settings import Candidate
 from tuning.target import NOISE, Target
 
@@ -14,27 +14,27 @@ HEAD = (
     *("workers", "threads", "batch", "delay/ms", "tokens"),
     *("connections", "texts/s", "p50/ms", "p99/ms"),
 )
-# From here on, what the same settings did differs too much to tell others apart.
+# If trials with the same settings differ by this factor, others cannot be compared either.
 UNSTEADY = 1.2
 
-Tried = Sequence[tuple[Candidate, Figures]]
+Trials = Sequence[tuple[Candidate, Measurement]]
 
 
-def table(tried: Tried, start: Candidate, winner: Candidate | None) -> str:
-    """A line for each trial, in order; `winner` is None where the target was missed."""
+def table(trials: Trials, start: Candidate, winner: Candidate | None) -> str:
+    """Return a line per trial, in order; `winner` is None if the target was missed."""
     rows: list[tuple[tuple[str, ...], str]] = [(HEAD, "")]
-    for candidate, figures in tried:
+    for candidate, measurement in trials:
         notes = [
-            *(["as it was"] if candidate == start else []),
+            *(["current"] if candidate == start else []),
             *(["best"] if candidate == winner else []),
-            *(["not all answered"] if figures.errors else []),
+            *(["errors"] if measurement.errors else []),
         ]
         settings = (str(value) for value in asdict(candidate).values())
         measured = (
-            str(figures.connections),
-            f"{figures.texts_per_second:.0f}",
-            _ms(figures.p50),
-            _ms(figures.p99),
+            str(measurement.connections),
+            f"{measurement.texts_per_second:.0f}",
+            _ms(measurement.p50),
+            _ms(measurement.p99),
         )
         rows.append(((*settings, *measured), ", ".join(notes)))
     widths = [max(len(cells[column]) for cells, _ in rows) for column in range(len(HEAD))]
@@ -45,34 +45,34 @@ def table(tried: Tried, start: Candidate, winner: Candidate | None) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def missed(tried: Tried, target: Target) -> Failure:
-    """That no settings hold the target."""
-    if any(target.held(figures) for _, figures in tried):
+def missed(trials: Trials, target: Target) -> Failure:
+    """Return the failure that says why no settings hold the target."""
+    if any(target.holds(measurement) for _, measurement in trials):
         return Failure(
-            f"What held {target} once did not hold it again: nothing was written. Give it some "
-            "room, or tune on a machine that does nothing else."
+            f"The settings that held {target} once did not hold it again, and nothing was written. "
+            "Relax the target, or tune on an idle machine."
         )
-    answered = [each for each in tried if not each[1].errors and each[1].p99 is not None]
+    answered = [(c, m) for c, m in trials if not m.errors and m.p99 is not None]
     if not answered:
-        return Failure("With no settings was every request answered: nothing was written.")
-    candidate, best = max(answered, key=lambda each: target.merit(each[1]))
+        return Failure("All settings gave errors under load, and nothing was written.")
+    candidate, best = max(answered, key=lambda trial: target.merit(trial[1]))
     return Failure(
-        f"No settings hold {target} here, not even for one connection: the best seen is "
+        f"No settings hold {target} here, not even with one connection. The best was "
         f"{_ms(best.p99)} ms, with {candidate}. Nothing was written."
     )
 
 
-def kept(found: Found) -> str:
-    """That the settings stay."""
+def kept(result: SearchResult) -> str:
+    """Return the sentence that the settings stay."""
     return (
-        f"The settings as they are serve best: {found.figures}. No others are better by more than "
-        f"noise ({NOISE:.0%}, and in every round), so nothing was written."
+        f"The current settings are best: {result.measurement}. No others are better by more than "
+        f"noise ({NOISE:.0%}) and in every round, so nothing was written."
     )
 
 
-def won(found: Found, start: Candidate, written: Sequence[Path], root: Path) -> str:
-    """What changed, what it brings, where it was written and how it is applied."""
-    before, after = asdict(start), asdict(found.winner)
+def won(result: SearchResult, start: Candidate, written: Sequence[Path], root: Path) -> str:
+    """Return what changed, what it gains, where it was written and how to apply it."""
+    before, after = asdict(start), asdict(result.winner)
     changes = [
         f"  {name}: {before[name]} -> {after[name]}"
         for name in after
@@ -81,28 +81,28 @@ def won(found: Found, start: Candidate, written: Sequence[Path], root: Path) -> 
     files = " and ".join(str(path.relative_to(root)) for path in written)
     return "\n".join(
         [
-            f"Measured again, in turn: {found.figures}, with the settings as they were "
-            f"{found.before}.",
+            f"Measured again, in alternation: {result.measurement}; with the old settings "
+            f"{result.before}.",
             *changes,
-            f"Written to {files}. 'make stop serve' applies it, and builds the archive again where "
-            "it has to.",
+            f"Written to {files}. 'make stop serve' applies them, and rebuilds the archive if "
+            "needed.",
         ]
     )
 
 
-def unsteady(tried: Tried) -> str | None:
-    """A warning where settings that were measured more than once differed from themselves."""
+def unsteady(trials: Trials) -> str | None:
+    """Return a warning if trials with the same settings differed too much, else None."""
     speeds: dict[tuple[Candidate, int], list[float]] = {}
-    for candidate, figures in tried:
-        if figures.texts_per_second:
-            same = candidate, figures.connections
-            speeds.setdefault(same, []).append(figures.texts_per_second)
-    ratio = max((max(each) / min(each) for each in speeds.values()), default=1.0)
+    for candidate, measurement in trials:
+        if measurement.texts_per_second:
+            same = candidate, measurement.connections
+            speeds.setdefault(same, []).append(measurement.texts_per_second)
+    ratio = max((max(values) / min(values) for values in speeds.values()), default=1.0)
     if ratio < UNSTEADY:
         return None
     return (
-        f"The same settings differed by a factor of {ratio:.1f} between trials: something else "
-        "was at work here. Tune again when nothing is."
+        f"The same settings differed by a factor of {ratio:.1f} between trials: other programs "
+        "were running. Tune again on an idle machine."
     )
 
 

@@ -1,17 +1,17 @@
-"""The settings that are tuned, and which values of them are tried."""
+"""The settings that are tuned, and the values that are tried."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-# A worker's memory in bytes, and some room: so many workers are not started that none gets on.
+# Memory per worker, with a reserve; caps the number of workers.
 WORKER_BYTES = 1_200_000_000
 BATCH_SIZES = (8, 16, 32, 64, 128)
-# In ms, and never 0: that would mean 100 to TorchServe.
+# In ms, and never 0, which TorchServe takes for 100.
 DELAYS = (1, 2, 5, 10)
 TOKENS = ("auto", 1024, 2048, 4096, 8192)
 
-# What to change in a candidate.
+# Settings that differ from a candidate's, by name.
 Changes = Mapping[str, Any]
 
 
@@ -26,11 +26,11 @@ class Candidate:
     tokens_per_microbatch: int | Literal["auto"]
 
     def changed(self, changes: Changes) -> Self:
-        """The same with some settings changed."""
+        """Return a copy with some settings changed."""
         return replace(self, **changes)
 
     def has(self, changes: Changes) -> bool:
-        """Whether these are its settings already."""
+        """Return whether these are its settings already."""
         return asdict(self) | dict(changes) == asdict(self)
 
     def __str__(self) -> str:
@@ -41,9 +41,9 @@ class Candidate:
 
 
 def sweeps(cores: int, memory: int) -> list[list[Changes]]:
-    """What to try, one setting after another, those first that matter most.
+    """Return what to try for one setting after another, the most important first.
 
-    `cores` are those that may be used, `memory` the bytes that are free.
+    `cores` is the number of cores that may be used, `memory` the bytes that are free.
     """
     return [
         splits(cores, max(memory // WORKER_BYTES, 1)),
@@ -53,19 +53,19 @@ def sweeps(cores: int, memory: int) -> list[list[Changes]]:
     ]
 
 
-def splits(cores: int, most_workers: int) -> list[Changes]:
-    """The cores among workers, in powers of two, and the same with a core left to TorchServe."""
-    found: list[Changes] = []
+def splits(cores: int, max_workers: int) -> list[Changes]:
+    """Divide the cores among 1, 2, 4, ... workers: all of them, and all but one for TorchServe."""
+    result: list[Changes] = []
     workers = 1
-    while workers <= min(cores, most_workers):
+    while workers <= min(cores, max_workers):
         for threads in (cores // workers, (cores - 1) // workers):
             split = {"workers": workers, "threads": threads}
-            if threads and split not in found:
-                found.append(split)
+            if threads and split not in result:
+                result.append(split)
         workers *= 2
-    return found
+    return result
 
 
-def trials(start: Candidate, tried: Sequence[Sequence[Changes]]) -> int:
-    """How many candidates a search measures that begins with `start`."""
-    return 1 + sum(not start.has(changes) for sweep in tried for changes in sweep)
+def trials(start: Candidate, plan: Sequence[Sequence[Changes]]) -> int:
+    """Return how many candidates a search from `start` measures before the last rounds."""
+    return 1 + sum(not start.has(changes) for sweep in plan for changes in sweep)

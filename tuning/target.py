@@ -1,61 +1,52 @@
-"""What to tune for, and which of two measurements comes nearer to it."""
+"""What to tune for, and which of two measurements is closer to it."""
 
-import argparse
 import math
-import re
 from dataclasses import dataclass
 
-from tuning.measurement import Figures
+from tuning.measurement import Measurement
 
-# What differs by less is noise: two runs of the same settings do.
+# Two runs with the same settings differ by up to this much.
 NOISE = 0.03
-# The same for all candidates, or those with more would look better. Two batches of the largest size
-# that is tried, for each of two workers; below what a shell lets a process have open, and what
-# shipped servers queue.
+# All candidates get the same number of connections, since more connections mean more throughput.
+# 512 are two batches of the largest size for each of two workers (2 x 2 x 128). That is below a
+# shell's limit of open files (1,024) and the queue size of the configuration that ships (1,000).
 CONNECTIONS = 512
 
 
 @dataclass(frozen=True)
 class Target:
-    """`p99`: the latency in ms that 99 % of requests stay within; None: throughput alone."""
+    """`p99` limits the 99th percentile of latency, in ms; None tunes for throughput alone."""
 
     p99: float | None = None
 
     def connections(self, queue: int) -> list[int]:
-        """How many to try, rising, the same for all candidates; `queue` requests may wait."""
+        """Return the rising numbers of connections to try; `queue` is TorchServe's queue size."""
         most = min(CONNECTIONS, queue)
         if self.p99 is None:
             return [most]
         return [2**i for i in range(most.bit_length())]
 
-    def held(self, figures: Figures) -> bool:
-        """Whether all was answered, and soon enough."""
-        if figures.errors or figures.p99 is None:
+    def holds(self, measurement: Measurement) -> bool:
+        """Return whether all requests were answered, and within the limit."""
+        if measurement.errors or measurement.p99 is None:
             return False
-        return self.p99 is None or figures.p99 <= self.p99
+        return self.p99 is None or measurement.p99 <= self.p99
 
-    def merit(self, figures: Figures) -> tuple[bool, float]:
-        """To order by: what holds the target by its throughput, the rest by how late it is."""
-        if self.held(figures):
-            return True, figures.texts_per_second
-        return False, -math.inf if figures.errors or figures.p99 is None else -figures.p99
+    def merit(self, measurement: Measurement) -> tuple[bool, float]:
+        """Return a sort key: by throughput if the target is held, by latency below that if not."""
+        if self.holds(measurement):
+            return True, measurement.texts_per_second
+        if measurement.errors or measurement.p99 is None:
+            return False, -math.inf
+        return False, -measurement.p99
 
-    def better(self, one: Figures, other: Figures) -> bool:
-        """Whether `one` is better than `other` by more than noise."""
-        if self.held(one) and self.held(other):
+    def better(self, one: Measurement, other: Measurement) -> bool:
+        """Return whether `one` is better than `other` by more than noise."""
+        if self.holds(one) and self.holds(other):
             return one.texts_per_second > other.texts_per_second * (1 + NOISE)
-        if self.held(one) or self.held(other):
-            return self.held(one)
+        if self.holds(one) or self.holds(other):
+            return self.holds(one)
         return -self.merit(one)[1] * (1 + NOISE) < -self.merit(other)[1]
 
     def __str__(self) -> str:
         return "throughput" if self.p99 is None else f"a p99 of {self.p99:g} ms"
-
-
-def milliseconds(text: str) -> float:
-    """Read a duration such as 50ms or 0.2s, for argparse."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+) ?(ms|s)", text.strip())
-    value = float(found[1]) * (1e3 if found[2] == "s" else 1) if found else 0.0
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"a duration is like 50ms or 0.2s, not {text!r}")
-    return value

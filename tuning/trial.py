@@ -1,4 +1,4 @@
-"""A server with a candidate's settings, and the load that it is measured under."""
+"""Measures a candidate: a server with its settings, under load."""
 
 import contextlib
 import json
@@ -14,21 +14,21 @@ from scripts.launcher.server import MODEL, Server, isolated_server
 from scripts.paths import ROOT
 from sentiment_client import SentimentError
 from tuning.configuration import Configuration
-from tuning.measurement import Figures
+from tuning.measurement import Measurement
 from tuning.settings import Candidate
 from tuning.target import Target
 
 SHIPPED = Configuration(ROOT / "config.properties", ROOT / "handler" / "model-config.yaml")
 MEMBER = "model-config.yaml"
-# Connections of the load that is not measured, a second each: Java and the engine compile what
-# they meet for the first time.
+# Connections of the warm-up loads, one second each: Java compiles its code, and the engine the
+# shapes that it has not seen yet.
 WARM_UP = (1, 8, 64)
-# A ladder of connections ends after so many steps that brought nothing.
-IN_VAIN = 2
+# The sweep over connections stops after this many steps without improvement.
+PATIENCE = 2
 
 
 class Trials:
-    """Measures candidates for a target; `folder` is there for their servers."""
+    """Measures candidates for a target; their servers work in `folder`, which need not exist."""
 
     def __init__(
         self, archive: Path, folder: Path, bodies: Sequence[bytes], target: Target, seconds: int
@@ -39,35 +39,35 @@ class Trials:
         self._target = target
         self._seconds = seconds
 
-    def measure(self, candidate: Candidate) -> Figures:
-        """Start a server, put it under load, stop it; raises Failure."""
+    def measure(self, candidate: Candidate) -> Measurement:
+        """Start a server, put it under load, and stop it; raises Failure if it does not start."""
         with started(candidate, self._archive, self._folder) as server:
             for connections in WARM_UP:
                 self._load(server, connections, seconds=1)
-            ladder = self._target.connections(queue(server))
-            return climb(ladder, self._target, lambda c: self._load(server, c, self._seconds))
+            steps = self._target.connections(queue_size(server))
+            return sweep(steps, self._target, lambda c: self._load(server, c, self._seconds))
 
-    def _load(self, server: Server, connections: int, seconds: int) -> Figures:
+    def _load(self, server: Server, connections: int, seconds: int) -> Measurement:
         url = f"{server.properties.inference}/predictions/{MODEL}"
         file = server.run / "bodies"
         report = closed_loop.run(url, self._bodies, file, connections, seconds)
-        return Figures.of(report, connections)
+        return Measurement.of(report, connections)
 
 
-def climb(ladder: Sequence[int], target: Target, load: Callable[[int], Figures]) -> Figures:
-    """The best that `load` finds, one number of connections after another."""
-    found: list[Figures] = []
-    for connections in ladder:
-        found.append(load(connections))
-        best = max(found, key=target.merit)
-        if len(found) - found.index(best) > IN_VAIN:
+def sweep(steps: Sequence[int], target: Target, load: Callable[[int], Measurement]) -> Measurement:
+    """Call `load` with rising numbers of connections, and return the best measurement."""
+    measurements: list[Measurement] = []
+    for connections in steps:
+        measurements.append(load(connections))
+        best = max(measurements, key=target.merit)
+        if len(measurements) - measurements.index(best) > PATIENCE:
             break
     return best
 
 
 @contextlib.contextmanager
 def started(candidate: Candidate, archive: Path, folder: Path) -> Iterator[Server]:
-    """A server with these settings, on free ports of this machine alone; raises Failure."""
+    """Run a server with these settings on free ports of the loopback address; raises Failure."""
     shutil.rmtree(folder, ignore_errors=True)
     store = folder / "store"
     store.mkdir(parents=True)
@@ -81,21 +81,21 @@ def started(candidate: Candidate, archive: Path, folder: Path) -> Iterator[Serve
         try:
             server.stop()
         except BaseException:
-            server.stop()  # who interrupts the end of one shall not keep it
+            server.stop()  # again, if Ctrl-C interrupted the shutdown
             raise
 
 
 def wait(server: Server, workers: int) -> None:
-    """Until all workers have loaded the model, not just the first; raises Failure."""
+    """Wait until all workers, not just the first, have loaded the model; raises Failure."""
     try:
         with server.management() as management:
-            management.scale(workers)  # as many as there are, so nothing but the wait
+            management.scale(workers)  # no change, but it returns when they are ready
     except SentimentError as error:
-        raise Failure(f"Not all workers came up: {error}", server.last_lines()) from None
+        raise Failure(f"Not all workers started: {error}", server.last_lines()) from None
 
 
 def make_server(candidate: Candidate, folder: Path) -> Server:
-    """The configuration that is tuned, with the candidate's settings; not started."""
+    """Return a server, not started, with the current configuration and the candidate's settings."""
     models = Properties.read(SHIPPED.properties).models
     for version in models[MODEL].values():
         version |= {
@@ -108,19 +108,19 @@ def make_server(candidate: Candidate, folder: Path) -> Server:
     changes = {
         "models": json.dumps(models),
         "load_models": f"{MODEL}.mar",
-        # The load has no token, so nobody else shall reach it.
+        # wrk sends no token; the server listens on loopback only.
         "disable_token_authorization": "true",
     }
     return isolated_server(folder / "store", folder, **changes)
 
 
 def pack(archive: Path, target: Path, handler: str) -> None:
-    """Copy an archive with another model-config.yaml; not compressed, which would take longer."""
+    """Copy an archive, uncompressed to be quick, with another model-config.yaml."""
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             new.writestr(name, handler if name == MEMBER else old.read(name))
 
 
-def queue(server: Server) -> int:
-    """How many requests may wait; TorchServe's own default is 100."""
+def queue_size(server: Server) -> int:
+    """Return how many requests may wait; TorchServe's default is 100."""
     return int(server.properties.values.get("job_queue_size", "100"))

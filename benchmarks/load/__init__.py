@@ -1,1 +1,1 @@
-"""What servers are measured with: texts, closed-loop and open-loop load."""
+"""How servers are put under load: texts, closed loop, open loop. `tuning` uses this part only."""

@@ -1,23 +1,20 @@
-"""What the command lines here and of `tuning` have in common: types for argparse."""
+"""Argument types for the command lines of `benchmarks` and `tuning`."""
 
 import argparse
-from collections.abc import Callable, Iterable
+import re
 
 
 def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
+    """Parse a whole number of at least 1."""
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
 
 
-def names_of(known: Iterable[str]) -> Callable[[str], list[str]]:
-    """Read some of the known names, all of them in one word, as make has lists; none means all."""
-
-    def read(text: str) -> list[str]:
-        names = text.replace(",", " ").split()
-        if unknown := sorted(set(names) - set(known)):
-            raise argparse.ArgumentTypeError(f"there is no {unknown[0]!r}: {', '.join(known)}")
-        return names or list(known)
-
-    return read
+def milliseconds(text: str) -> float:
+    """Parse a duration such as 50ms or 0.2s."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+) ?(ms|s)", text.strip(), re.ASCII)
+    value = float(match[1]) * (1e3 if match[2] == "s" else 1) if match else 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be a duration such as 50ms or 0.2s, not {text!r}")
+    return value

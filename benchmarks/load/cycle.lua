@@ -1,4 +1,4 @@
--- For wrk: sends the bodies of a file, one a line, over and over, and reports as a line of JSON.
+-- For wrk: sends the bodies of a file, one per line, in a cycle, and reports a line of JSON.
 
 local requests, last = {}, 0
 
@@ -14,7 +14,7 @@ function request()
   return requests[last]
 end
 
--- Latencies are in microseconds, the duration too.
+-- Latencies and the duration are in microseconds.
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(

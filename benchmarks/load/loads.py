@@ -1,20 +1,22 @@
-"""The loads that every server is put under."""
+"""The loads that every server is measured under."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONNECTIONS = (1, 8, 32, 64)
 RATES = (100, 300, 600)
+# Texts per request, where it is not one.
 MANY = 32
-FEW = (1, 64)  # of connections
+# The connections with which further corpora are measured.
+FEW_CONNECTIONS = (1, 64)
 
 
 @dataclass(frozen=True)
 class Load:
-    """`corpus` names the texts, `texts` says how many a request has.
+    """`corpus` is the name of the texts, `texts` the number of them per request.
 
-    Closed loop: so many `connections`, each of which sends when it has its answer. Open loop:
-    requests arrive at random at `rate` a second, however long the answers take. One of the two
+    Closed loop: `connections` with one request in flight on each. Open loop: requests arrive at
+    random, `rate` per second on average, however long the answers take. The other one of the two
     is 0.
     """
 
@@ -26,23 +28,28 @@ class Load:
 
     @property
     def key(self) -> str:
-        """What tells it from the other loads of a run."""
+        """Identifies the load within a run."""
         kind = f"c{self.connections}" if self.connections else f"r{self.rate}"
         return f"{self.corpus}/{self.texts}/{kind}"
 
     def __str__(self) -> str:
-        texts = "1 text" if self.texts == 1 else f"{self.texts} texts"
+        texts = f"{count(self.texts, 'text')} per request"
         if self.rate:
-            return f"{self.corpus}, {texts} a request, {self.rate} requests/s"
-        connections = "1 connection" if self.connections == 1 else f"{self.connections} connections"
-        return f"{self.corpus}, {texts} a request, {connections}"
+            return f"{self.corpus}, {texts}, {self.rate} requests/s"
+        return f"{self.corpus}, {texts}, {count(self.connections, 'connection')}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 text" or "32 texts"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def full(corpora: Sequence[str], seconds: int) -> list[Load]:
-    """Every concurrency with one text and with many, and every rate, of the first corpus.
+    """Every concurrency with one text and with many, and every rate, for the first corpus.
 
-    Of the others less: where texts are long, a turn of all connections with many texts takes a
-    slow server minutes. Lower rates come first: a server is not asked for more than it failed at.
+    Fewer for the others: if they are long, answering many texts on every connection once takes a
+    slow server minutes. Rates rise, so that the run can stop at the first one that saturates a
+    server.
     """
     first, *others = corpora
     closed = [
@@ -51,13 +58,13 @@ def full(corpora: Sequence[str], seconds: int) -> list[Load]:
         for connections in CONNECTIONS
     ]
     for corpus in others:
-        closed += [Load(corpus, 1, connections=c, seconds=seconds) for c in FEW]
+        closed += [Load(corpus, 1, connections=c, seconds=seconds) for c in FEW_CONNECTIONS]
         closed.append(Load(corpus, MANY, connections=1, seconds=seconds))
     return closed + [Load(first, rate=rate, seconds=2 * seconds) for rate in RATES]
 
 
 def quick(corpora: Sequence[str], seconds: int) -> list[Load]:
-    """A few of them, and none that a slow server needs long for: the order of the servers."""
+    """A few light loads: enough to rank the servers."""
     first, *others = corpora
     return [
         *(Load(first, 1, connections=c, seconds=seconds) for c in (1, 8, 64)),

@@ -1,7 +1,7 @@
-"""Open loop: requests arrive at random at a fixed rate, as those of many users do.
+"""Open-loop load: requests arrive at random at a fixed rate, as those of many users do.
 
-A closed loop sends less to a server that stalls, and so hides the stall. Here latency counts from
-the moment a request was due, so that whoever had to wait for others is seen to have waited.
+A closed loop sends less to a server that stalls, which hides the stall. Here the latency of a
+request counts from the moment at which it was due, and so includes waiting for other requests.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 SEED = 11
-# For what is still out when the last request was sent.
+# How long answers may still arrive after the last request was sent.
 GRACE_SECONDS = 3.0
 
 
 def schedule(rate: float, seconds: float, seed: int = SEED) -> list[float]:
-    """Seconds at which requests are due: a Poisson process, the same for every server."""
+    """Return when requests are due, in seconds: a Poisson process, the same for every server."""
     draw = random.Random(seed)
     due: list[float] = []
     moment = draw.expovariate(rate)
@@ -29,7 +29,7 @@ def schedule(rate: float, seconds: float, seed: int = SEED) -> list[float]:
 
 @dataclass
 class Outcome:
-    """`latencies` in seconds, of those answered with a 2xx."""
+    """`latencies`, in seconds, are those of requests that were answered with a 2xx."""
 
     latencies: list[float] = field(default_factory=list)
     errors: int = 0
@@ -38,32 +38,32 @@ class Outcome:
 
 
 async def run(url: str, bodies: Sequence[bytes], due: Sequence[float]) -> Outcome:
-    """Send the bodies in turn when they are due; what is out after a while is given up."""
+    """Send the bodies in turn when they are due, and wait `GRACE_SECONDS` for the last answers."""
     address = urlsplit(url)
     connections = _Connections(str(address.hostname), int(address.port or 80), address.path)
     outcome = Outcome()
-    began = time.perf_counter()
+    start = time.perf_counter()
 
-    async def one(body: bytes, moment: float) -> None:
+    async def send(body: bytes, moment: float) -> None:
         try:
             status = await connections.post(body)
         except (OSError, EOFError, ValueError):
             outcome.errors += 1
             return
         if 200 <= status < 300:
-            outcome.latencies.append(time.perf_counter() - began - moment)
+            outcome.latencies.append(time.perf_counter() - start - moment)
         else:
             outcome.errors += 1
 
     tasks = []
     for i, moment in enumerate(due):
-        wait = moment - (time.perf_counter() - began)
+        wait = moment - (time.perf_counter() - start)
         if wait > 0:
             await asyncio.sleep(wait)
-        tasks.append(asyncio.create_task(one(bodies[i % len(bodies)], moment)))
+        tasks.append(asyncio.create_task(send(bodies[i % len(bodies)], moment)))
     _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS) if tasks else (set(), set())
     outcome.unanswered = len(late)
-    outcome.seconds = time.perf_counter() - began
+    outcome.seconds = time.perf_counter() - start
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
@@ -72,9 +72,9 @@ async def run(url: str, bodies: Sequence[bytes], due: Sequence[float]) -> Outcom
 
 
 class _Connections:
-    """HTTP/1.1 over connections that are used again, and as many as are needed at once.
+    """An HTTP/1.1 client whose connections are reused, as many as there are requests in flight.
 
-    A few lines in place of a client library: the generator shares the cores with the server.
+    Fifty lines instead of a client library, because the load shares the cores with the server.
     """
 
     def __init__(self, host: str, port: int, path: str) -> None:
@@ -83,39 +83,84 @@ class _Connections:
             f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
             "Content-Type: application/json\r\nContent-Length: "
         ).encode()
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[_Connection] = []
 
     async def post(self, body: bytes) -> int:
-        """The status, once the whole answer is there."""
-        if self._idle:
-            reader, writer = self._idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection(self._host, self._port)
+        """Return the status, when the whole answer has arrived.
+
+        A server may close an idle connection at any time, also while the request is on its way: if
+        a reused connection ends before the first byte of an answer, the request is sent once more,
+        on a new one (RFC 9112, 9.3.1). Whatever happens on a new connection is the server's.
+        """
+        request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.closed_by_server():
+                connection.close()
+                continue
+            try:
+                return await self._exchange(connection, request)
+            except _NoAnswer:
+                break
+        return await self._exchange(await self._connect(), request)
+
+    async def _connect(self) -> "_Connection":
+        return _Connection(*await asyncio.open_connection(self._host, self._port))
+
+    async def _exchange(self, connection: "_Connection", request: bytes) -> int:
         try:
-            writer.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            if b"content-length:" in head:
-                length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-                await reader.readexactly(length)
-            else:
-                await _read_chunks(reader)
+            status, keep_alive = await connection.exchange(request)
         except BaseException:
-            writer.close()
+            connection.close()
             raise
-        if b"connection: close" in head:
-            writer.close()
+        if keep_alive:
+            self._idle.append(connection)
         else:
-            self._idle.append((reader, writer))
-        return int(head.split(maxsplit=2)[1])
+            connection.close()
+        return status
 
     def close(self) -> None:
-        """Close what is open."""
-        for _, writer in self._idle:
-            writer.close()
+        """Close the idle connections."""
+        for connection in self._idle:
+            connection.close()
+
+
+class _NoAnswer(ConnectionError):
+    """The connection ended before the first byte of an answer."""
+
+
+class _Connection:
+    """One connection, with at most one request in flight."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    def closed_by_server(self) -> bool:
+        """Whether the server's end of the connection has already been seen to close."""
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    async def exchange(self, request: bytes) -> tuple[int, bool]:
+        """Return the status of the answer, and whether the connection can be used again."""
+        try:
+            self._writer.write(request)
+            first = await self._reader.readexactly(1)
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            raise _NoAnswer from error
+        head = (first + await self._reader.readuntil(b"\r\n\r\n")).lower()
+        if b"content-length:" in head:
+            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+            await self._reader.readexactly(length)
+        else:
+            await _read_chunks(self._reader)
+        return int(head.split(maxsplit=2)[1]), b"connection: close" not in head
+
+    def close(self) -> None:
+        """Close it."""
+        self._writer.close()
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> None:
-    """An answer that comes in pieces, each with its length before it; none follows one of 0."""
+    """Read a chunked body: each chunk follows its length, and the last one has length 0."""
     length = -1
     while length:
         length = int(await reader.readuntil(b"\r\n"), 16)

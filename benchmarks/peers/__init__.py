@@ -1,5 +1,5 @@
 """The servers that are compared: each is `python -m benchmarks.peers.NAME`, on port `PORT`.
 
-Each is written as its framework's own documentation would have it, on one port of the loopback
-address, and takes `{"text": "..."}` and `{"texts": ["...", ...]}`.
+Each follows its framework's own documentation, listens on one port of the loopback address, and
+accepts `{"text": "..."}` and `{"texts": ["...", ...]}`.
 """

@@ -1,8 +1,10 @@
-"""9. The engine in a loop, in one process and without a server: the limit.
+"""9. The engine in a loop, in one process and without a server: the upper bound.
 
-Reads lines of JSON, `{"texts": [...], "size": 1, "seconds": 5}`, and answers each with the labels
-of `texts` or, where there are seconds, with how long each call of `size` texts took. To
-`{"engine": true}` the answer is the engine's name.
+Reads one call per line from stdin, as JSON, and writes its result as a line to stdout:
+
+    {"engine": true}                              the engine's name
+    {"texts": [...]}                              the label of each text
+    {"texts": [...], "size": 1, "seconds": 5}     the seconds that each call of `size` texts took
 """
 
 import itertools
@@ -16,30 +18,30 @@ from benchmarks.peers.engine import load
 
 
 def main() -> None:
-    """Answer until there is nothing more to read."""
-    # The engine's libraries may print: the answers go where they cannot.
+    """Serve calls until stdin is closed."""
+    # The engine's libraries may print to stdout, which must hold nothing but results.
     out, sys.stdout = sys.stdout, sys.stderr
     classifier = load()
     for line in sys.stdin:
-        asked = json.loads(line)
-        if "engine" in asked:
-            answer: Any = classifier.engine
-        elif "seconds" in asked:
-            answer = time_calls(classifier, asked["texts"], asked["size"], asked["seconds"])
+        call = json.loads(line)
+        if "engine" in call:
+            result: Any = classifier.engine
+        elif "seconds" in call:
+            result = time_calls(classifier, call["texts"], call["size"], call["seconds"])
         else:
-            answer = [result.label for result in classifier.classify(asked["texts"])]
-        print(json.dumps(answer), file=out, flush=True)
+            result = [prediction.label for prediction in classifier.classify(call["texts"])]
+        print(json.dumps(result), file=out, flush=True)
 
 
 def time_calls(classifier: Any, texts: Sequence[str], size: int, seconds: float) -> list[float]:
-    """Score `size` texts a call for so long; the seconds that each call took."""
+    """Score `size` texts per call for some seconds; return the seconds that each call took."""
     calls = itertools.cycle([texts[i : i + size] for i in range(0, len(texts) - size + 1, size)])
-    took = []
+    durations = []
     end = time.perf_counter() + seconds
-    while (began := time.perf_counter()) < end:
+    while (start := time.perf_counter()) < end:
         classifier.classify(next(calls))
-        took.append(time.perf_counter() - began)
-    return took
+        durations.append(time.perf_counter() - start)
+    return durations
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Our own engine without TorchServe: the one place that knows how it is loaded.
+"""Loads the service's engine without TorchServe.
 
-It is loaded from the unpacked archive, by the handler itself, with the settings that ship: what is
-measured here is what the service runs, whichever engine that is.
+The handler in the unpacked archive loads it, with the settings that ship, so that the peers measure
+the engine that the service runs on this machine.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ from scripts.paths import ROOT
 
 
 def load() -> Any:
-    """The handler's `Classifier`, warmed up."""
-    # Of the archive, which is on the path of whoever imports this module.
+    """Return the handler's `Classifier`, warmed up."""
+    # The archive's own module: `PeerProcess` puts the unpacked archive on the path.
     from sentiment_handler import SentimentHandler
 
     folder = Path(os.environ["ARCHIVE"])
@@ -40,12 +40,12 @@ def load() -> Any:
 
 
 def workers() -> int:
-    """How many workers the service has."""
+    """Return the number of workers that the service starts."""
     (versions,) = Properties.read(ROOT / "config.properties").models.values()
     (settings,) = versions.values()
     return int(settings["minWorkers"])
 
 
 def answer(prediction: Any) -> dict[str, Any]:
-    """One text's answer, with all that the service says of it."""
+    """Return one text's answer, with every field that the service has."""
     return dataclasses.asdict(prediction)

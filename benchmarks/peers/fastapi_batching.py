@@ -1,4 +1,4 @@
-"""2. FastAPI with the textbook batching loop: a queue, 10 ms for more to come, one padded call."""
+"""2. FastAPI with the textbook batching loop: a queue, a wait of 10 ms, one padded call."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from benchmarks.peers.checkpoint import MOST_TEXTS, Checkpoint, Scored
+from benchmarks.peers.checkpoint import MAX_TEXTS, Checkpoint, Scored
 
 WAIT_SECONDS = 0.010
 
@@ -28,24 +28,24 @@ class Many(BaseModel):
 
 
 class Batcher:
-    """Scores the texts that arrive together, together."""
+    """Scores texts that arrive at about the same time in one batch."""
 
     def __init__(self) -> None:
         self._checkpoint = Checkpoint()
         self._queue: asyncio.Queue[tuple[str, asyncio.Future[Scored]]] = asyncio.Queue()
 
     async def score(self, text: str) -> Scored:
-        """Wait for the batch that this text will be in."""
+        """Queue a text, and return its answer when its batch has been scored."""
         answer: asyncio.Future[Scored] = asyncio.get_running_loop().create_future()
         await self._queue.put((text, answer))
         return await answer
 
     async def run(self) -> None:
-        """Form batches and score them, for ever."""
+        """Form batches and score them until cancelled."""
         while True:
             batch = [await self._queue.get()]
             await asyncio.sleep(WAIT_SECONDS)
-            while len(batch) < MOST_TEXTS and not self._queue.empty():
+            while len(batch) < MAX_TEXTS and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             texts = [text for text, _ in batch]
             scored = await asyncio.to_thread(self._checkpoint.score, texts)
@@ -63,7 +63,7 @@ async def _batching(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create() -> FastAPI:
-    """The application."""
+    """Return the application."""
     app = FastAPI(lifespan=_batching)
 
     @app.post("/predict")

@@ -23,11 +23,11 @@ class Many(BaseModel):
 
 
 def create() -> FastAPI:
-    """The application."""
+    """Return the application."""
     app = FastAPI()
     classifier = load_pipeline()
 
-    # Plain functions, which FastAPI runs in its thread pool.
+    # Not async, so FastAPI runs them in its thread pool.
     @app.post("/predict")
     def predict(body: One) -> Any:
         return classifier(body.text)[0]

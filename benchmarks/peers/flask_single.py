@@ -1,4 +1,4 @@
-"""1b. The same with Flask, behind waitress and its threads."""
+"""1b. The textbook Flask service, run by waitress with four threads."""
 
 import os
 from typing import Any
@@ -10,7 +10,7 @@ from benchmarks.peers.checkpoint import load_pipeline, texts_of
 
 
 def create() -> Flask:
-    """The application."""
+    """Return the application."""
     app = Flask(__name__)
     classifier = load_pipeline()
 

@@ -10,27 +10,27 @@ from benchmarks.peers.checkpoint import Checkpoint, Scored, texts_of
 
 
 class SentimentAPI(litserve.LitAPI):
-    """Set up, decode, predict, encode."""
+    """Loads the model, and decodes, scores and encodes a batch."""
 
     def setup(self, device: str) -> None:
-        """Load the model, once a worker."""
+        """Load the model, once per worker."""
         self.checkpoint = Checkpoint()
 
     def decode_request(self, request: dict[str, Any]) -> list[str]:
-        """The texts of one request."""
+        """Return the texts of one request."""
         return texts_of(request)
 
     def predict(self, x: list[list[str]]) -> list[list[Scored]]:
-        """One call for the batch."""
+        """Score the batch."""
         return self.checkpoint.score_requests(x)
 
     def encode_response(self, output: list[Scored]) -> dict[str, Any]:
-        """The answer to one request."""
+        """Return the answer to one request."""
         return {"predictions": output}
 
 
 if __name__ == "__main__":
-    # LitServe leaves in good order on Ctrl-C, and not otherwise.
+    # LitServe shuts down in order on SIGINT only.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     api = SentimentAPI(max_batch_size=32, batch_timeout=0.010)
     server = litserve.LitServer(api, accelerator="cpu", timeout=120)

@@ -1,4 +1,4 @@
-"""7. mosec around this project's own engine: what is left is the framework."""
+"""7. mosec with this service's engine, so that only the framework differs."""
 
 import os
 from typing import Any
@@ -10,14 +10,14 @@ from benchmarks.peers.engine import answer, load, workers
 
 
 class Inference(Worker):
-    """One process with the engine; `forward` gets the requests of a batch."""
+    """One process with the engine."""
 
     def __init__(self) -> None:
         super().__init__()
         self.classifier = load()
 
     def forward(self, data: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The texts of all requests in one call of the engine."""
+        """Score the texts of a batch of requests in one call of the engine."""
         requests = [texts_of(body) for body in data]
         results = iter(self.classifier.classify([text for texts in requests for text in texts]))
         return [{"predictions": [answer(next(results)) for _ in texts]} for texts in requests]

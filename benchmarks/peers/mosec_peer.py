@@ -9,14 +9,14 @@ from benchmarks.peers.checkpoint import Checkpoint, texts_of
 
 
 class Inference(Worker):
-    """One process with the model; `forward` gets the requests of a batch."""
+    """One process with the model."""
 
     def __init__(self) -> None:
         super().__init__()
         self.checkpoint = Checkpoint()
 
     def forward(self, data: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """One call for the batch."""
+        """Score a batch of requests."""
         scored = self.checkpoint.score_requests([texts_of(body) for body in data])
         return [{"predictions": answers} for answers in scored]
 

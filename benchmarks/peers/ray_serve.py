@@ -7,6 +7,8 @@ import tempfile
 import threading
 from typing import Any
 
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import, which may read it
+
 import ray
 from ray import serve
 from starlette.requests import Request
@@ -16,28 +18,27 @@ from benchmarks.peers.checkpoint import Checkpoint, Scored, texts_of
 CORES = os.cpu_count() or 1
 
 
-# Ray gives PyTorch as many threads as the deployment asks cores for.
+# Ray limits PyTorch to as many threads as the deployment has CPUs.
 @serve.deployment(max_ongoing_requests=1000, ray_actor_options={"num_cpus": CORES})
 class Sentiment:
-    """One replica."""
+    """The only replica, on all cores."""
 
     def __init__(self) -> None:
         self.checkpoint = Checkpoint()
 
     @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.010)
     async def score(self, requests: list[list[str]]) -> list[list[Scored]]:
-        """One call for the batch."""
+        """Score the batch."""
         return self.checkpoint.score_requests(requests)
 
     async def __call__(self, request: Request) -> dict[str, Any]:
-        """Answer one request."""
+        """Return the answer to one request."""
         return {"predictions": await self.score(texts_of(await request.json()))}
 
 
 def main() -> None:
-    """Start Ray and the deployment, and wait to be ended."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anyone
-    # Short, since the paths of sockets are.
+    """Start Ray and the deployment, and wait for SIGTERM."""
+    # Under /tmp, because the path of a socket must be short.
     with tempfile.TemporaryDirectory(
         prefix="ray-",
         dir="/tmp",
@@ -50,10 +51,10 @@ def main() -> None:
             _temp_dir=temp,
             _node_ip_address="127.0.0.1",
         )
-        # After Ray has set its own, which would leave what it wrote behind.
+        # After Ray has set its own handler, which would leave its files behind.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PORT"])})
-        deployment: Any = Sentiment  # what the decorator made of it
+        deployment: Any = Sentiment  # its type is what the decorator returns
         serve.run(deployment.bind(), route_prefix="/predict")
         try:
             threading.Event().wait()

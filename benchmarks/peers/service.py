@@ -1,4 +1,4 @@
-"""8. This service with the configuration that ships, on free ports, in the working folder."""
+"""8. This service with the configuration that ships, on free ports, in the working directory."""
 
 import os
 import signal
@@ -10,8 +10,8 @@ from scripts.launcher.server import isolated_server
 
 
 def main() -> None:
-    """Start it, wait to be ended, and end it."""
-    # An exception wherever it comes, so that what was started is stopped.
+    """Start it, wait for SIGTERM, and stop it."""
+    # As an exception, so that the server is stopped.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     server = isolated_server(
         Path(os.environ["ARCHIVE"]).parent,

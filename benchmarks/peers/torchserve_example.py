@@ -1,7 +1,8 @@
-"""3. TorchServe with the handler of its own Hugging Face example, in an archive of its own.
+"""3. TorchServe with the handler of its own Hugging Face example.
 
-Defaults but for what its documentation has people set: batches (32 requests, 10 ms, as for the
-others), one worker, as in the example, and a queue that holds what the benchmark sends.
+The settings are the defaults, except for those that its documentation tells users to set: batches
+(32 requests, 10 ms, as for the other peers), one worker, as in the example, and a queue that is
+long enough for the benchmark.
 """
 
 import json
@@ -10,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.peers.checkpoint import FOLDER
 from scripts.launcher.java import java_home
 from scripts.launcher.ports import free_ports
+from scripts.paths import MODEL
 
 NAME = "example"
 HANDLER = Path(__file__).with_name("torchserve_handler.py")
@@ -20,17 +21,17 @@ MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_
 
 
 def main() -> None:
-    """Build the archive in the working folder and become TorchServe."""
+    """Build the archive in the working directory, then run TorchServe in place of this process."""
     temp = Path.cwd() / "temp"
     temp.mkdir()
-    # The archiver deletes $TMPDIR/<model name>: it gets a folder of its own, and so does the
-    # server, which keeps its process id and its workers' sockets there.
+    # A private one: the archiver deletes $TMPDIR/<model name>, and the server keeps its process id
+    # and its workers' sockets there.
     environment = os.environ | {"TMPDIR": str(temp), "TEMP": str(temp)}
     programs = Path(sys.executable).parent
     archiver: list[str] = [
         str(programs / "torch-model-archiver"),
         *("--model-name", NAME, "--version", "1.0", "--handler", str(HANDLER)),
-        *("--extra-files", ",".join(str(FOLDER / name) for name in MODEL_FILES)),
+        *("--extra-files", ",".join(str(MODEL / name) for name in MODEL_FILES)),
         *("--export-path", "."),
     ]
     subprocess.run(archiver, env=environment, check=True)
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def configure(path: Path, port: int) -> None:
-    """Write TorchServe's settings."""
+    """Write TorchServe's configuration, with `port` for predictions and free ports for the rest."""
     management, metrics, grpc, grpc_management, worker = free_ports(5)
     batches = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 32, "maxBatchDelay": 10}
     archive = {"defaultVersion": True, "marName": f"{NAME}.mar", **batches}

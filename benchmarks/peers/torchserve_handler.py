@@ -1,8 +1,8 @@
-"""What TorchServe's own Hugging Face example does, in our words: the handler of peer 3.
+"""The handler of peer 3: does what TorchServe's own Hugging Face example does.
 
-Each text is padded to `MAX_TOKENS`, which is the example's 150: longer texts are cut there. The
-texts of a batch are joined and the model runs once. What the example logs of each text is left
-out, which is to its advantage.
+Each text is padded or truncated to `MAX_TOKENS`, the example's 150. The texts of a batch are
+concatenated, and the model runs once. Unlike the example, it does not log each text, which makes it
+faster.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ MAX_TOKENS = 150
 
 
 class ExampleHandler(BaseHandler):
-    """`BaseHandler.handle` calls the three steps, one after another."""
+    """`BaseHandler.handle` calls preprocess, inference and postprocess."""
 
     def initialize(self, context: Any) -> None:
         """Load the checkpoint from the unpacked archive."""
@@ -27,7 +27,7 @@ class ExampleHandler(BaseHandler):
         self.initialized = True
 
     def preprocess(self, data: Sequence[Mapping[str, Any]]) -> Any:
-        """Tokenise text by text; `sizes` has the number of texts of each request."""
+        """Tokenize text by text; `sizes` gets the number of texts per request."""
         encoded = []
         self.sizes = []
         for row in data:
@@ -45,17 +45,17 @@ class ExampleHandler(BaseHandler):
                 for text in texts
             ]
         return (
-            torch.cat([each["input_ids"] for each in encoded]),
-            torch.cat([each["attention_mask"] for each in encoded]),
+            torch.cat([text["input_ids"] for text in encoded]),
+            torch.cat([text["attention_mask"] for text in encoded]),
         )
 
     @torch.inference_mode()
     def inference(self, data: Any, *args: Any, **kwargs: Any) -> list[str]:
-        """One call of the model, and the label of each text."""
+        """Run the model once; return the label of each text."""
         logits = self.model(*data).logits
         return [self.model.config.id2label[index] for index in logits.argmax(dim=1).tolist()]
 
     def postprocess(self, data: list[str]) -> list[Any]:
-        """One answer a request."""
+        """Return one answer per request."""
         labels = iter(data)
         return [{"labels": [next(labels) for _ in range(size)]} for size in self.sizes]

@@ -1,1 +1,1 @@
-"""Measurements summarised, as tables and plots."""
+"""Summarizes measurements, and writes them as tables and plots."""

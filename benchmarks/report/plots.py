@@ -1,22 +1,22 @@
-"""The pictures of the report."""
+"""The plots of the report."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load.loads import Load
-from benchmarks.report.summary import figures
+from benchmarks.load.loads import Load, count
+from benchmarks.report.summary import summarize
 from benchmarks.results import Results
 from benchmarks.servers import BY_NAME, LIMIT
 
-# Okabe and Ito's colours, told apart by every kind of eye; markers differ as well.
+# Okabe and Ito's colours, which people with colour blindness can tell apart; markers differ, too.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#999999", "#F0E442")
 MARKERS = "os^vDPX*"
 OURS = {"service": "#D55E00", "mosec-engine": "#000000", LIMIT: "#000000"}
 
 
 def draw(results: Results, output: Path) -> None:
-    """Write throughput.png and latency.png into a folder."""
+    """Write throughput.png and latency.png into a folder, as far as there are measurements."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -24,16 +24,16 @@ def draw(results: Results, output: Path) -> None:
     kinds = list(dict.fromkeys((load.corpus, load.texts) for load in closed))
     panels = [
         (
-            f"{corpus}, {texts} {'text' if texts == 1 else 'texts'} a request",
+            f"{corpus}, {count(texts, 'text')} per request",
             [load for load in closed if (load.corpus, load.texts) == (corpus, texts)],
             "texts_per_second",
         )
         for corpus, texts in kinds
     ]
-    # One concurrency makes no curve.
+    # A single concurrency makes no curve.
     panels = [panel for panel in panels if len(panel[1]) > 1] or panels[:1]
     if panels:
-        _figure(results, panels, "connections", "texts per second", output / "throughput.png")
+        _draw_panels(results, panels, "connections", "texts per second", output / "throughput.png")
     rated = [load for load in results.loads if load.rate]
     corpora = list(dict.fromkeys(load.corpus for load in rated))
     panels = [
@@ -42,10 +42,10 @@ def draw(results: Results, output: Path) -> None:
         for name in ("p50", "p95", "p99")
     ]
     if panels:
-        _figure(results, panels, "requests per second", "milliseconds", output / "latency.png")
+        _draw_panels(results, panels, "requests per second", "milliseconds", output / "latency.png")
 
 
-def _figure(
+def _draw_panels(
     results: Results,
     panels: Sequence[tuple[str, Sequence[Load], str]],
     xlabel: str,
@@ -68,9 +68,9 @@ def _figure(
     for axes, (title, loads, metric) in zip(grid.flat, panels, strict=False):
         for index, name in enumerate(results.servers):
             points = [
-                (load.connections or load.rate, getattr(found, metric))
+                (load.connections or load.rate, getattr(summary, metric))
                 for load in loads
-                if (found := figures(results, name, load)) and not found.saturated
+                if (summary := summarize(results, name, load)) and not summary.saturated
             ]
             points = [(x, y) for x, y in points if y]
             if points:

@@ -1,4 +1,4 @@
-"""What is made of measurements: percentiles, medians over rounds, ratios."""
+"""Summarizes measurements: percentiles, medians over rounds, ratios."""
 
 import math
 import statistics
@@ -9,22 +9,22 @@ from benchmarks.load.loads import Load
 from benchmarks.results import Results
 from benchmarks.servers import LIMIT
 
-# Answers that each connection has to have had, or texts per second are those of a moment.
-ANSWERS = 2
-# Answers that a percentile is taken of: with fewer it is the slowest one.
-FOR_P95, FOR_P99 = 20, 100
+# Minimum answers per connection for a meaningful rate.
+MIN_ANSWERS_PER_CONNECTION = 2
+# Minimum answers for a percentile that is not simply the slowest one.
+MIN_FOR_P95, MIN_FOR_P99 = 20, 100
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that `share` of them do not exceed (nearest rank)."""
+    """Return the smallest value that `share` of the values do not exceed (nearest rank)."""
     return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)]
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Medians over the rounds; `lowest` and `highest` are of the rounds' texts per second.
+class Summary:
+    """Medians over the rounds; `lowest` and `highest` are texts per second of a single round.
 
-    None where there were too few answers to say.
+    Latencies in ms. None where there were too few answers.
     """
 
     texts_per_second: float | None
@@ -37,35 +37,35 @@ class Figures:
     saturated: bool
 
 
-def figures(results: Results, server: str, load: Load) -> Figures | None:
-    """Of a server under a load; None where it was not measured.
+def summarize(results: Results, server: str, load: Load) -> Summary | None:
+    """Summarize a server under a load; None if it was not measured.
 
-    Saturated in most rounds is saturated.
+    It counts as saturated if it was saturated in most rounds.
     """
     rounds = results.of(server, load)
     if not rounds:
         return None
-    answers = statistics.median(each.requests for each in rounds)
-    # The engine in a loop has no connections.
-    enough = server == LIMIT or answers >= ANSWERS * load.connections
-    speeds = [each.texts_per_second for each in rounds] if enough else []
-    return Figures(
+    answers = statistics.median(m.requests for m in rounds)
+    # The engine alone has no connections.
+    enough = server == LIMIT or answers >= MIN_ANSWERS_PER_CONNECTION * load.connections
+    speeds = [m.texts_per_second for m in rounds] if enough else []
+    return Summary(
         _median(speeds),
         min(speeds, default=None),
         max(speeds, default=None),
-        _median([each.p50 for each in rounds]) if enough else None,
-        _median([each.p95 for each in rounds]) if enough and answers >= FOR_P95 else None,
-        _median([each.p99 for each in rounds]) if enough and answers >= FOR_P99 else None,
-        sum(each.errors for each in rounds),
-        2 * sum(each.saturated for each in rounds) > len(rounds),
+        _median([m.p50 for m in rounds]) if enough else None,
+        _median([m.p95 for m in rounds]) if enough and answers >= MIN_FOR_P95 else None,
+        _median([m.p99 for m in rounds]) if enough and answers >= MIN_FOR_P99 else None,
+        sum(m.errors for m in rounds),
+        2 * sum(m.saturated for m in rounds) > len(rounds),
     )
 
 
 def ratio(value: float | None, base: float | None) -> float | None:
-    """None where one of them is not there, or there is nothing to divide by."""
+    """Return the ratio, or None if one of the two is missing or the base is 0."""
     return value / base if value is not None and base else None
 
 
 def _median(values: Sequence[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return statistics.median(there) if there else None
+    present = [value for value in values if value is not None]
+    return statistics.median(present) if present else None

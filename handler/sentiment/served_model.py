@@ -8,10 +8,13 @@ from sentiment.settings import Settings
 
 @dataclass(frozen=True)
 class ServedModel:
-    """`labels` are in the order of the logits; `special_tokens` are added to every text."""
+    """`labels` are in the order of the logits.
+
+    `min_tokens` is one more than the special tokens that the model adds to every text.
+    """
 
     name: str
     version: str
     labels: Sequence[str]
     settings: Settings
-    special_tokens: int = 0
+    min_tokens: int = 1

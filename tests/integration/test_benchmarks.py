@@ -1,6 +1,6 @@
 """`make bench` from end to end, with few servers and short loads.
 
-It needs what `make bench` installs, so `make test` alone skips it.
+It needs what `make bench` installs; without it the test is skipped.
 """
 
 import importlib.util
@@ -18,30 +18,30 @@ from scripts.paths import ROOT
 MISSING = [name for name in ("mosec", "tqdm", "matplotlib") if not importlib.util.find_spec(name)]
 needs_bench = pytest.mark.skipif(
     bool(MISSING) or shutil.which("wrk") is None,
-    reason="needs the extra 'bench' and wrk: 'make bench' installs the one and asks for the other",
+    reason="needs other servers and wrk: make .venv/.bench, and apt-get install wrk",
 )
 
 
 @needs_bench
-def test_a_short_run_is_measured_reported_and_gone_on_with(archive: Path, tmp_path: Path) -> None:
+def test_a_short_run_is_measured_reported_and_resumed(archive: Path, tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     command: list[str | Path] = [
         *(sys.executable, "-m", "benchmarks", "--quick", "--seconds", "1"),
-        *("--servers", "fastapi service engine"),
+        *("--servers", "fastapi", "service", "engine"),
         *("--archive", archive, "--results", results, "--output", tmp_path),
     ]
     subprocess.run(command, cwd=ROOT, env=os.environ, check=True, capture_output=True)
-    found = json.loads(results.read_text(encoding="utf-8"))
-    assert found["broken"] == {}
-    assert {each["server"] for each in found["measurements"]} == {"fastapi", "service", "engine"}
-    assert not any(each["errors"] for each in found["measurements"])
+    measured = json.loads(results.read_text(encoding="utf-8"))
+    assert measured["broken"] == {}
+    assert {m["server"] for m in measured["measurements"]} == {"fastapi", "service", "engine"}
+    assert not any(m["errors"] for m in measured["measurements"])
     for name in ("RESULTS.md", "throughput.png", "latency.png"):
         assert 0 < (tmp_path / name).stat().st_size < 150_000
 
-    # With one measurement lost, only that is made again.
-    lost = found["measurements"].pop()
-    results.write_text(json.dumps(found), encoding="utf-8")
+    # If one measurement is lost, only that one is made again.
+    lost = measured["measurements"].pop()
+    results.write_text(json.dumps(measured), encoding="utf-8")
     subprocess.run([*command, "--resume"], cwd=ROOT, check=True, capture_output=True)
     again = json.loads(results.read_text(encoding="utf-8"))["measurements"]
-    assert again[:-1] == found["measurements"]
+    assert again[:-1] == measured["measurements"]
     assert (again[-1]["server"], again[-1]["load"]) == (lost["server"], lost["load"])

@@ -18,7 +18,14 @@ from scripts.paths import ROOT
 from sentiment.protocol.page import render
 from sentiment_client import SentimentClient
 from tests.conftest import running
-from tests.integration.browser import CHROMIUM, chromium, contrasts, screenshot, visit
+from tests.integration.browser import (
+    CHROMIUM,
+    NEEDS_CHROMIUM,
+    chromium,
+    contrasts,
+    screenshot,
+    visit,
+)
 from tests.integration.texts import TEXTS
 
 LOVELY, AWFUL = "A gripping, beautifully shot film.", "I want my two hours back."
@@ -27,7 +34,7 @@ NASTY = (
     " \u00fcber \u65e5\u672c \U0001f3ac \u202e\u2028 </script> <!-- 'EOF'\tend\\"
 )
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +79,7 @@ def test_a_label_comes_as_one_types_and_changes_with_the_text(page: Page, url: s
     box(page).fill(AWFUL)
     expect(rows(page).locator("strong")).to_have_text("NEGATIVE")
     expect(page.get_by_role("heading", level=1)).to_have_text("sentiment")
-    expect(page.get_by_text("Seen by the browser")).to_be_visible()
+    expect(page.get_by_text("Round trip")).to_be_visible()
 
 
 def test_an_example_is_one_click_away(page: Page) -> None:
@@ -116,7 +123,7 @@ def test_many_lines_are_answered_in_order_in_few_requests(page: Page, url: str) 
 
 
 def test_a_text_with_paragraphs_can_be_one_text(page: Page) -> None:
-    page.get_by_label("Each line is a text of its own").uncheck()
+    page.get_by_label("Each line is one text").uncheck()
     box(page).fill(f"{LOVELY}\n\n{LOVELY}")
     expect(rows(page)).to_have_count(1)
     expect(rows(page).locator("strong")).to_have_text("POSITIVE")
@@ -145,7 +152,7 @@ def test_what_torchserve_itself_refuses_is_said(page: Page, url: str) -> None:
     expect(rows(page)).to_contain_text("Not classified")
     assert box(page).input_value() == LOVELY
     page.evaluate("path => history.replaceState(null, '', path)", url)
-    page.get_by_role("button", name="Ask again").click()
+    page.get_by_role("button", name="Score again").click()
     expect(rows(page).locator("strong")).to_have_text("POSITIVE")
     expect(page.get_by_role("alert")).to_be_empty()
 
@@ -164,13 +171,13 @@ def run(code: list[str], tmp_path: Path, **variables: str) -> str:
     return done.stdout.decode()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 @pytest.mark.parametrize("size", [1, 700])  # the larger one does not fit on a command line
 def test_its_curl_gets_the_answer_that_is_shown(
     page: Page, url: str, tmp_path: Path, size: int
 ) -> None:
     text = f"{NASTY}\n{LOVELY}\n" * size
-    page.get_by_label("Each line is a text of its own").uncheck()
+    page.get_by_label("Each line is one text").uncheck()
     box(page).fill(text)
     answer = requests.post(url, json={"texts": [text]}, timeout=60).json()
     expect(rows(page)).to_have_count(1)

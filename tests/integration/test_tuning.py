@@ -1,6 +1,6 @@
-"""`make tune` on a real server: one trial, and the end of an interrupted one.
+"""`make tune` on a real server: one trial, and the shutdown of an interrupted one.
 
-It needs wrk, and to run as a whole what `make tune` installs: without them tests are skipped.
+It needs wrk and what `make tune` installs; without them tests are skipped.
 """
 
 import importlib.util
@@ -22,11 +22,9 @@ from tuning import trial
 from tuning.settings import Candidate
 from tuning.target import CONNECTIONS, Target
 
-needs_wrk = pytest.mark.skipif(
-    shutil.which("wrk") is None, reason="needs wrk, as in 'sudo apt install wrk'"
-)
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
 needs_bench = pytest.mark.skipif(
-    importlib.util.find_spec("tqdm") is None, reason="needs what 'make tune' installs"
+    importlib.util.find_spec("tqdm") is None, reason="needs tqdm: make .venv/.tune"
 )
 
 
@@ -40,7 +38,7 @@ def test_a_candidate_is_served_with_its_settings_and_measured(
             model = management.describe()
         assert model.ready_workers == len(model.workers) == model.max_workers == 2
         assert (model.batch_size, model.max_batch_delay) == (8, 2)
-        # What the workers have read is in the archive that is unpacked.
+        # The workers read the settings from the unpacked archive.
         java = server.java()
         assert java is not None
         temp = next(a.partition("=")[2] for a in java.cmdline() if "java.io.tmpdir" in a)
@@ -50,22 +48,22 @@ def test_a_candidate_is_served_with_its_settings_and_measured(
         assert "\n  tokens_per_microbatch: 1024\n" in text
     assert not psutil.pid_exists(java.pid)
 
-    sent = bodies(read([])["sentences"], 1)
-    trials = trial.Trials(archive, tmp_path / "trial", sent, Target(), seconds=1)
-    figures = trials.measure(candidate)
-    assert (figures.errors, figures.connections) == (0, CONNECTIONS)
-    assert figures.texts_per_second > 0
-    assert figures.p50 is not None
-    assert figures.p99 is not None
-    assert figures.p50 <= figures.p99
+    payloads = bodies(read([])["sentences"], 1)
+    trials = trial.Trials(archive, tmp_path / "trial", payloads, Target(), seconds=1)
+    measurement = trials.measure(candidate)
+    assert (measurement.errors, measurement.connections) == (0, CONNECTIONS)
+    assert measurement.texts_per_second > 0
+    assert measurement.p50 is not None
+    assert measurement.p99 is not None
+    assert measurement.p50 <= measurement.p99
 
 
 @needs_wrk
 @needs_bench
-def test_interrupted_it_stops_its_server_and_writes_nothing(archive: Path) -> None:
+def test_an_interrupted_run_stops_its_server_and_writes_nothing(archive: Path) -> None:
     files = (trial.SHIPPED.properties, trial.SHIPPED.handler)
     before = [path.read_bytes() for path in files]
-    # Not pytest's own folder, whose name is too long for the sockets of workers.
+    # Not pytest's folder, whose path is too long for the workers' sockets.
     with tempfile.TemporaryDirectory() as temp:
         process = subprocess.Popen(
             [sys.executable, "-m", "tuning", "--p99", "50ms", "--archive", archive],
@@ -80,28 +78,28 @@ def test_interrupted_it_stops_its_server_and_writes_nothing(archive: Path) -> No
             while not servers(temp) and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.2)
             assert servers(temp)
-            # Twice, as impatient people do: the second one must not cut the end short.
+            # Twice, as impatient people do: the second one must not disturb the shutdown.
             process.send_signal(signal.SIGINT)
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=60)
+            _, stderr = process.communicate(timeout=60)
         finally:
             process.kill()
         assert process.returncode == 130
-        assert said.endswith("Interrupted: nothing was written.\n")
+        assert stderr.endswith("Interrupted: nothing was written.\n")
         assert not servers(temp)
         assert list(Path(temp).iterdir()) == []
     assert [path.read_bytes() for path in files] == before
 
 
 def servers(temp: str) -> list[psutil.Process]:
-    """TorchServes whose temporary folder is in this one."""
-    found = []
+    """Return the TorchServes whose temporary folder is in this one."""
+    result = []
     for process in psutil.process_iter():
         try:
             arguments = process.cmdline()
         except psutil.Error:
             continue
         if any(argument.startswith(f"-Djava.io.tmpdir={temp}") for argument in arguments):
-            found.append(process)
-    return found
+            result.append(process)
+    return result

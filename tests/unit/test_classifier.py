@@ -149,7 +149,7 @@ def test_a_large_request_does_not_make_a_small_one_late(
 
 @pytest.mark.parametrize("max_tokens", [1, 2])
 def test_no_room_for_a_text_is_a_wrong_setting(max_tokens: int) -> None:
-    with pytest.raises(ValueError, match=r"handler\.max_tokens must be more than 2"):
+    with pytest.raises(ValueError, match=r"handler\.max_tokens must be at least 3"):
         Classifier(MODEL, max_tokens=max_tokens, threads=1)
 
 

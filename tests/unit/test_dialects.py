@@ -32,7 +32,7 @@ SERVICE = ServedModel(
         batch_seconds=10,
         threads=1,
     ),
-    special_tokens=2,
+    min_tokens=3,
 )
 GOOD = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 3, False)
 BEST = {"label": "POSITIVE", "score": 0.75}
@@ -252,8 +252,8 @@ def test_labels_are_ranked_by_what_was_computed_and_not_by_what_is_shown() -> No
         (INVOCATIONS, {"inputs": "a", "raw_scores": "yes"}, "Expected a boolean"),
         (INVOCATIONS, {}, '"inputs" is missing'),
         (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": "left"}}, "longest_first"),
-        (INVOCATIONS, {"inputs": "a", "parameters": {"max_length": 2}}, "more than 2"),
-        (PREDICTIONS, {"inputs": "a", "parameters": {"max_length": 0}}, "a whole number >= 1"),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"max_length": 2}}, "at least 3"),
+        (PREDICTIONS, {"inputs": "a", "parameters": {"max_length": -1}}, "at least 3"),
         (PREDICTIONS, {"inputs": "a", "parameters": {"add_special_tokens": False}}, "no field"),
         (PREDICTIONS, {"inputs": "a", "options": 1}, '"options": Expected an object'),
         (

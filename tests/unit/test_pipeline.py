@@ -44,7 +44,7 @@ class Sides:
 
         settings = Settings.from_yaml(yaml.safe_load(CONFIG.read_text()))
         self._classifier = Classifier(folder, max_tokens=64, tokens_per_microbatch=256, threads=2)
-        self._model = ServedModel("sentiment", "1.0", self._classifier.labels, settings, 2)
+        self._model = ServedModel("sentiment", "1.0", self._classifier.labels, settings, 3)
         self._pipeline: Any = pipeline(
             "text-classification", model=str(folder), dtype="float32", device="cpu"
         )

@@ -1,12 +1,14 @@
 """One version number: the installed package, the client and the changelog agree."""
 
 import importlib.metadata
+import json
 import re
 import tomllib
 
 import sentiment
 from scripts.paths import ROOT
-from sentiment_client._version import __version__
+from sentiment_client import SentimentClient, __version__
+from tests.unit.scripted_server import scripted
 
 
 def test_the_installed_package_has_the_clients_version() -> None:
@@ -18,6 +20,15 @@ def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
     headings = re.findall(r"^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
     assert headings[0] == __version__
     assert headings == sorted(headings, key=lambda v: [*map(int, v.split("."))], reverse=True)
+
+
+def test_the_client_sends_its_version() -> None:
+    answer = {"sentiment": "POSITIVE", "score": 1.0, "scores": {"POSITIVE": 1.0}, "tokens": 3}
+    with scripted((200, json.dumps(answer | {"truncated": False}).encode())) as server:
+        with SentimentClient(server.address) as client:
+            client.predict("Good.")
+    (_, _, headers, _) = server.requests[0]
+    assert headers["User-Agent"] == f"sentiment-client/{__version__}"
 
 
 def test_the_published_package_asks_for_the_clients_dependencies_alone() -> None:

@@ -41,18 +41,18 @@ def longest_input(model_dir: Path, positions: int | None) -> int:
 class Tokenizer:
     """Tokenizes with a checkpoint's own tokenizer; truncates each text to `max_tokens`.
 
-    `special_tokens` is the number of tokens that it adds to every text.
+    `min_tokens` is one more than the special tokens that it adds to every text.
     """
 
     def __init__(self, model_dir: Path, max_tokens: int) -> None:
         """Load from `model_dir`; raises ValueError if `max_tokens` has no room for a text."""
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self.special_tokens = self._tokenizer.num_special_tokens_to_add(False)
-        if max_tokens <= self.special_tokens:
+        self.min_tokens = self._tokenizer.num_special_tokens_to_add(False) + 1
+        if max_tokens < self.min_tokens:
             raise ValueError(
-                f"model-config.yaml: handler.max_tokens must be more than {self.special_tokens}, "
-                "the number of tokens that this model adds to every text, and so must "
+                f"model-config.yaml: handler.max_tokens must be at least {self.min_tokens}, since "
+                f"this model adds {self.min_tokens - 1} tokens to every text, and so must "
                 "model_max_length of its tokenizer_config.json."
             )
         self._max_tokens = max_tokens

@@ -105,6 +105,7 @@ def document(model: ServedModel) -> dict[str, Any]:
     limits = {
         "max_texts_per_request": model.settings.max_texts_per_request,
         "max_chars_per_text": model.settings.max_chars_per_text,
+        "min_tokens": model.min_tokens,
         "labels": list(model.labels),
     }
     return dict(_filled_in(template, limits))
@@ -201,7 +202,7 @@ def _filled_in(node: Any, limits: Mapping[str, object]) -> Any:
     if isinstance(node, dict):
         return {
             key: limits[value]
-            if key in ("maxLength", "maxItems", "enum") and isinstance(value, str)
+            if key in ("maxLength", "maxItems", "minimum", "enum") and isinstance(value, str)
             else _filled_in(value, limits)
             for key, value in node.items()
         }

@@ -28,17 +28,17 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
     function_to_apply: Activation | None = None
     return_all_scores: bool | None = None
     truncation: bool | Truncation | None = None
-    max_length: Annotated[int, Meta(ge=1)] | None = None
+    max_length: Annotated[int, Meta(extra_json_schema={"minimum": "min_tokens"})] | None = None
     padding: bool | Padding | None = None
 
     def max_tokens(self, model: ServedModel) -> int | None:
         """Tokens of a text to score; raises Validation if `max_length` leaves no room for any."""
         if self.max_length is None or self.truncation in (False, "do_not_truncate"):
             return None
-        if self.max_length <= model.special_tokens:
+        if self.max_length < model.min_tokens:
             raise Validation(
-                f'"max_length" must be more than {model.special_tokens}, the number of tokens that '
-                "the model adds to every text: send a larger one, or leave it out."
+                f'"max_length" must be at least {model.min_tokens}, since the model adds '
+                f"{model.min_tokens - 1} tokens to every text: send a larger one, or leave it out."
             )
         return self.max_length
 
