@@ -1,5 +1,6 @@
 """Checkpoints of other kinds than the default one."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,9 @@ def unexportable(folder: Path) -> Path:
     LongformerForSequenceClassification(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(MODEL).save_pretrained(folder)
     return folder
+
+
+def edit(path: Path, **changes: Any) -> None:
+    """Change entries of a JSON file of a checkpoint; None becomes null."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content | changes), encoding="utf-8")

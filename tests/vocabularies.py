@@ -8,9 +8,9 @@ from typing import Any
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from scripts.archive.agreement import CORPUS
+from scripts.archive.texts import CORPUS
 
-CHINESE = ("这部电影很好看。", "剧情无聊，演员的表演很差。", "我不喜欢这个故事的结尾。")
+CHINESE = ("这部电影很好看。", "剧情无聊。", "我不喜欢这个故事的结尾。")
 DNA = ("ACGTTGCA", "GATTACA", "TTGACCGTA", "CCGGAATT")
 Pieces = list[tuple[str, float]]
 
@@ -93,8 +93,9 @@ class SentencepieceOnly:
 
     def save_pretrained(self, folder: Path) -> None:
         """Write a model as sentencepiece does, and a configuration that names the class."""
-        from transformers.utils import sentencepiece_model_pb2_new as protocol
+        from transformers.utils import sentencepiece_model_pb2_new
 
+        protocol: Any = sentencepiece_model_pb2_new
         model = protocol.ModelProto()
         model.trainer_spec.model_type = protocol.TrainerSpec.UNIGRAM
         model.trainer_spec.unk_id = [piece for piece, _ in self._pieces].index(self._unknown)

@@ -1,6 +1,5 @@
 """Small random checkpoints, one for each kind that people package."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,22 @@ from tests.vocabularies import (
     wordpiece,
 )
 
-Config = Mapping[str, Any]
+Config = dict[str, Any]
 
 POSITIONS = 128
 # The same sizes, under the names of each family.
 BERT: Config = {
     "hidden_size": 16,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 1,
     "num_attention_heads": 2,
     "intermediate_size": 32,
     "max_position_embeddings": POSITIONS,
 }
 DISTILBERT: Config = {
-    **{"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32},
+    **{"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32},
     "max_position_embeddings": POSITIONS,
 }
-GPT2: Config = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": POSITIONS}
+GPT2: Config = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": POSITIONS}
 LLAMA: Config = {**BERT, "num_key_value_heads": 1, "head_dim": 8}
 BART: Config = {
     **{"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "max_position_embeddings": 128},
@@ -46,7 +45,7 @@ FUNNEL: Config = {
     **{"d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 32, "block_sizes": [1, 1]},
     "max_position_embeddings": POSITIONS,
 }
-XLNET: Config = {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 32}
+XLNET: Config = {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 32}
 DEBERTA: Config = {**BERT, "relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
 DEBERTA_V3: Config = {
     **{"position_buckets": 16, "norm_rel_ebd": "layer_norm", "share_att_key": True},
@@ -88,7 +87,8 @@ class Kind:
     """A kind of checkpoint: an architecture, its sizes, a vocabulary, and a head.
 
     `pad` of "config" is the tokenizer's own; None or a number is what the config says instead.
-    `refused` is the reason for which it cannot be packaged.
+    `layout` is how texts share rows in its exported model, or in torch if that serves it.
+    `refused` is part of the reason why it cannot be packaged.
     """
 
     name: str
@@ -96,7 +96,8 @@ class Kind:
     config: Config
     vocabulary: Vocabulary
     changes: Config = field(default_factory=dict)
-    pad: int | None | str = "config"
+    pad: int | str | None = "config"
+    layout: str = "padded"
     refused: str = ""
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from scripts.paths import MODEL
 from sentiment.inference.classifier import Classifier
-from sentiment.inference.engines.engine import NAMES
+from sentiment.inference.engines.engine import ENGINE_NAMES
 from sentiment.inference.prediction import Prediction
 from training.data import EvaluationSet, evaluation_sets
 
@@ -28,7 +28,7 @@ def main() -> None:
         "--data", type=Path, required=True, metavar="FOLDER", help="see training/data.py"
     )
     parser.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER")
-    parser.add_argument("--engine", choices=NAMES, default="torch")
+    parser.add_argument("--engine", choices=ENGINE_NAMES, default="torch")
     parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512], metavar="N")
     args = parser.parse_args()
     try:

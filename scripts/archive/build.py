@@ -115,8 +115,8 @@ def export(folder: Path) -> None:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it exited without an error message"]
         print(f"It cannot be exported, so torch will serve it, more slowly: {lines[-1]}")
-        for path in folder.iterdir():
-            if path.name not in (*MODEL_FILES, SAVED_TEXTS):
+        for path in folder.iterdir():  # engines.json says how torch serves it
+            if path.name not in (*MODEL_FILES, SAVED_TEXTS, "engines.json"):
                 path.unlink()
 
 

@@ -1,15 +1,20 @@
-"""Export a checkpoint for the engines that are faster than torch, and measure each of them.
+"""Export a checkpoint for the engines that are faster than torch, and check each of them.
 
     python -m scripts.archive.export FOLDER
 
+
 FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
-`texts.py`). Beside it come `model.xml` with `model.bin` for OpenVINO,
-`model.int8.onnx` for ONNX Runtime, and `engines.json` with the engines that agree with torch on the
-texts; an int8 that does not is taken away again. Run by `archive.py` in a process of its
-own, since an exporter may do anything, up to ending its process, to an architecture that it was not
-made for; its exit code is then not 0 and its last line the reason.
+`texts.py`). Added to it are `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` for ONNX
+Runtime, and `engines.json` with the engines that passed: they agree with the torch engine, and give
+a text the same answer in any company as alone. The files of an engine that fails are deleted; torch
+always remains.
+
+`build.py` runs this in a process of its own, since an exporter may do anything to an architecture
+that it was not made for, up to ending its process. The exit code is then not 0, and the last line
+is the reason.
 """
 
+import io
 import json
 import logging
 import os
@@ -25,83 +30,95 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from scripts.archive.agreement import Agreement, differences
-from scripts.archive.packing import Inputs, Packed, Padded, forms
-from scripts.archive.quantization import fits_half, quantise
+from scripts.archive.agreement import Agreement
+from scripts.archive.independence import alone, company
+from scripts.archive.packing import Inputs, Variant, variants
+from scripts.archive.quantization import fits_half, quantize
+from scripts.archive.reference import Reference
 from scripts.archive.texts import saved_texts
 from sentiment.inference import engines
 from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.cpu import has_bf16
 from sentiment.inference.engines.engine import Engine
+from sentiment.inference.engines.tolerance import TOLERANCES, difference
 from sentiment.inference.microbatches import microbatches
-from sentiment.inference.tokenizer import Tokenizer, longest_input
 
-FP32, INT8 = engines.FILES["fp32"], engines.FILES["int8"]
-# One that both runtimes read.
+FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
+# An opset that both runtimes read.
 OPSET = 23
-# fp32 in another runtime differs by the order of its sums alone.
-TOLERANCE = 1e-3
-# Of a microbatch, as the engines are compared.
+# Characters of an exporter's own message that are shown.
+_LONGEST_REASON = 150
+# Tokens per microbatch when the engines are compared.
 TOKENS = 1024
+
+Record = dict[str, Any]
 
 
 def main() -> None:
-    """Do it; ends with the first line of the first cause where that fails."""
+    """Export; on failure exit with the root cause."""
     try:
         add_engines(Path(sys.argv[1]))
     except Exception as error:
-        cause: BaseException = error
-        while cause.__cause__ or cause.__context__:
-            cause = cause.__cause__ or cause.__context__ or cause
-        said = str(cause).strip().splitlines() or [""]
-        sys.exit(f"{type(cause).__name__}: {said[0]}")
+        sys.exit(root_cause(error))
+
+
+def root_cause(error: BaseException) -> str:
+    """The type and the first line of the error that `error` comes from."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first_line[:_LONGEST_REASON]}"
 
 
 def add_engines(folder: Path) -> None:
-    """Export, quantise, measure; raises whatever the exporter does."""
+    """Measure torch, then export and quantize; raises whatever the exporter does."""
     from transformers import AutoModelForSequenceClassification
 
+    reference = Reference(folder, threads())
+    layout = reference.engine.layout
+    print(
+        f"  torch: answers alone and in company differ by {reference.company:.1g} ({layout} rows)"
+    )
+    record = {"torch": {"layout": layout, "company": reference.company}}
+    write(folder, record)
     model: Any = AutoModelForSequenceClassification.from_pretrained(
         folder,
         dtype=torch.float32,
         local_files_only=True,
-        # Of plain operators, which the runtimes fuse into something faster than their own one.
+        # Plain operators, which both runtimes fuse into faster ones than PyTorch's own attention.
         attn_implementation="eager",
     )
-    *better, (form, inputs) = forms(model.eval(), Checkpoint.read(folder).pad_token_id)
-    for better_form, better_inputs in better:
+    candidates = variants(model.eval(), Checkpoint.read(folder).pad_token_id)
+    for number, (variant, inputs) in enumerate(candidates, 1):
         try:
-            return add_form(folder, better_form, better_inputs)
+            return add_variant(folder, variant, inputs, reference)
         except Exception as error:
-            print(f"  not with {better_form.said}: {type(error).__name__}")
-    add_form(folder, form, inputs)
+            if number == len(candidates):
+                raise
+            print(f"  not with {variant.description}: {root_cause(error)}")
 
 
-def add_form(folder: Path, form: Padded | Packed, inputs: Inputs) -> None:
-    """The same, of one form."""
+def add_variant(folder: Path, variant: Variant, inputs: Inputs, reference: Reference) -> None:
+    """Export one variant for all engines; raises what the exporter does, or ValueError."""
     exported = folder / "exported.onnx"
-    export(form, inputs, exported)
+    export(variant, inputs, exported)
     model = onnx.load(exported)
     convert(exported, model, folder / FP32)
-    onnx.save(quantise(model), folder / INT8)
+    onnx.save(quantize(model), folder / INT8)
     exported.unlink()
-    print(f"  with {form.said}:")
-    measured = measure(folder)
-    (folder / engines.MEASURED).write_text(
-        json.dumps({name: agreement.record() for name, agreement in measured.items()}, indent=2),
-        encoding="utf-8",
-    )
+    print(f"  with {variant.description}:")
+    measure(folder, reference)
 
 
-def export(form: Padded | Packed, inputs: Inputs, path: Path) -> None:
+def export(variant: Variant, inputs: Inputs, path: Path) -> None:
     """Write the model to `path` in fp32, for any number of texts and tokens."""
     any_size = {
         name: dict.fromkeys(range(array.ndim), torch.export.Dim.DYNAMIC)
         for name, array in inputs.items()
     }
     torch.onnx.export(
-        form.eval(),
+        variant.eval(),
         tuple(inputs.values()),
         path,
         input_names=list(inputs),
@@ -115,60 +132,92 @@ def export(form: Padded | Packed, inputs: Inputs, path: Path) -> None:
 
 
 def convert(exported: Path, model: onnx.ModelProto, path: Path) -> None:
-    """Write what was exported, and read as `model`, for OpenVINO; weights in fp16 if all fit."""
+    """Write `exported`, read as `model`, for OpenVINO; weights in fp16 if all of them fit."""
     import openvino
 
     weights = [numpy_helper.to_array(weight) for weight in model.graph.initializer]
     matrices = [weight for weight in weights if weight.ndim > 1 and weight.dtype == np.float32]
     half = all(fits_half(matrix) for matrix in matrices)
-    openvino.save_model(openvino.convert_model(exported), path, compress_to_fp16=half)
+    # Not by its path, which is split at commas.
+    converted = openvino.convert_model(io.BytesIO(exported.read_bytes()))
+    openvino.save_model(converted, path, compress_to_fp16=half)
 
 
-def measure(folder: Path) -> dict[str, Agreement]:
-    """The engines that agree with torch, best first; those that do not are said, and left out."""
+def measure(folder: Path, reference: Reference) -> dict[str, Record]:
+    """Write and return the record of the engines that pass; raises ValueError if fp32 does not."""
     checkpoint = Checkpoint.read(folder)
-    function = activation_for(checkpoint.problem_type, len(checkpoint.labels))
-    threads = os.cpu_count() or 1
-    tokenizer = Tokenizer(folder, min(512, longest_input(folder, checkpoint.max_positions)))
-    ids = [tokens.ids for tokens in tokenizer(saved_texts(folder))]
-    reference = _logits(engines.load("torch", folder, checkpoint.pad_token_id, threads), ids)
-    measured = {}
-    for name in ("bf16", "int8", "fp32"):
+    activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
+    ids = [tokens.ids for tokens in reference.tokenizer(saved_texts(folder))]
+    expected = batched(reference.engine, ids)
+    record: dict[str, Record] = {}
+    # fp32 first: what it fails for is in the exported graph, which the others share.
+    for name in ("fp32", "int8", "bf16"):
         if name == "bf16" and not has_bf16():
             continue
         try:
-            logits = _logits(engines.load(name, folder, checkpoint.pad_token_id, threads), ids)
+            engine = engines.load(name, folder, checkpoint.pad_token_id, threads())
+            moved = check_independence(name, engine, reference)
+            agreement = Agreement.of(batched(engine, ids), expected, activation)
+            if not agreement.good:
+                raise ValueError(f"{agreement}, which is too little")
         except Exception as error:
             if name == "fp32":
                 raise
-            print(f"  {name}: {type(error).__name__}: refused")
+            print(f"  {name}: not used ({root_cause(error)})")
             continue
-        agreement = Agreement.of(logits, reference, function)
-        largest = differences(logits, reference, function).max()
-        exact = name != "fp32" or bool(largest <= TOLERANCE)
-        good = agreement.good and exact
-        print(f"  {name}: {agreement}{'' if good else ': refused'}")
-        if good:
-            measured[name] = agreement
-    if "int8" not in measured:
+        print(f"  {name}: {agreement}; alone and in company within {moved:.1g}")
+        record[name] = {**agreement.record(), "layout": engine.layout, "company": moved}
+    if "int8" not in record:
         (folder / INT8).unlink()
-    if "fp32" not in measured:
-        raise ValueError("the exported model computes something else than the checkpoint")
-    return measured
+    torch_record = {"layout": reference.engine.layout, "company": reference.company}
+    return write(folder, {**record, "torch": torch_record})
 
 
-def _logits(engine: Engine, ids: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
-    """Logits [texts, labels] in the order of `ids`, the texts' tokens."""
-    lengths = [len(text) for text in ids]
-    found = []
+def check_independence(name: str, engine: Engine, reference: Reference) -> float:
+    """Largest difference that company makes; raises ValueError if it exceeds the tolerance.
+
+    So does a difference from the reference, for an engine that has a tolerance for it.
+    """
+    tolerance = TOLERANCES[name]
+    logits = alone(engine, reference.texts)
+    off = difference(logits, reference.logits)
+    if tolerance.reference is not None and not off <= tolerance.reference:
+        raise ValueError(
+            f"it computes something else than the checkpoint (logits off by {off:.1g})"
+        )
+    moved = company(engine, reference.texts, logits)
+    if not moved <= tolerance.company:
+        raise ValueError(f"a text's answer depends on the other texts (logits off by {moved:.1g})")
+    return moved
+
+
+def batched(engine: Engine, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+    """Logits [texts, labels] of token ids, int32 [tokens], scored in microbatches."""
+    parts = []
     order: list[int] = []
-    for rows in microbatches(lengths, tokens=TOKENS, step=engine.step, packs=engine.packs):
-        found.append(engine.logits([[ids[index] for index in row] for row in rows]))
+    for rows in microbatches(
+        [len(text) for text in texts],
+        tokens=TOKENS,
+        layout=engine.layout,
+        pad_to_multiple_of=engine.pad_to_multiple_of,
+    ):
+        parts.append(engine.logits([[texts[index] for index in row] for row in rows]))
         order += [index for row in rows for index in row]
-    logits = np.concatenate(found)
+    logits = np.concatenate(parts)
     restored = np.empty_like(logits)
     restored[order] = logits
     return restored
+
+
+def write(folder: Path, record: dict[str, Record]) -> dict[str, Record]:
+    """Write `engines.json`, and return its content."""
+    (folder / engines.AGREEMENT_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")
+    return record
+
+
+def threads() -> int:
+    """Threads to measure with."""
+    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

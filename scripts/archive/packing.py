@@ -1,4 +1,9 @@
-"""The forms in which a classifier can be exported: packed, or padded."""
+"""The variants in which a classifier can be exported, by how texts share rows.
+
+Each is a module around the checkpoint's model whose `forward` takes some of the arrays that
+`sentiment.inference.engines.engine.arrays` makes, named by `inputs`, and returns logits
+[texts, labels]. Whether a variant computes what the checkpoint does is measured by the caller.
+"""
 
 from contextlib import suppress
 from typing import Any
@@ -9,19 +14,19 @@ from numpy.typing import NDArray
 
 from sentiment.inference.engines.engine import arrays
 
-# What masks a score of attention, before softmax: fp16 holds it, and its exponential is 0.
+# Masks an attention score before softmax: fp16 can hold it, and its exponential is 0.
 _MASKED = -1e4
-# Two ways to sum up the same numbers.
+# Float tolerance for reordered sums.
 _TOLERANCE = 1e-4
 
 Inputs = dict[str, torch.Tensor]
 
 
 class Padded(torch.nn.Module):
-    """One text a row. Its logits are its one output, for others may be a cache or None."""
+    """One text per row. It returns the logits alone, without caches or hidden states."""
 
-    said = "one text a row"
-    inputs = ("input_ids", "attention_mask")
+    description = "one text per row"
+    inputs: tuple[str, ...] = ("input_ids", "attention_mask")
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -33,72 +38,141 @@ class Padded(torch.nn.Module):
         return logits
 
 
-class Packed(torch.nn.Module):
-    """Several texts a row, of which each attends to itself alone.
+class LastToken(Padded):
+    """One text per row, for decoders without a pad token.
 
-    Made for encoders whose head reads the first token: behind the last layer, each text is cut down
-    to that one. Positions are counted from where the architecture counts from.
+    Their own head takes one row per call, for it finds the end of a text by its pad token. Here the
+    attention mask shows where it is.
     """
 
-    said = "several texts a row"
-    inputs = ("input_ids", "attention_mask", "position_ids", "first")
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Ids and mask, [rows, width] -> logits [rows, labels]."""
+        hidden = self.model.base_model(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        ).last_hidden_state  # [rows, width, size]
+        rows = torch.arange(hidden.shape[0])
+        logits: torch.Tensor = self.model.score(hidden[rows, attention_mask.sum(1) - 1])
+        return logits
+
+
+class LastEndOfSequence(Padded):
+    """One text per row, for encoder-decoders, whose head reads the last end-of-sequence token.
+
+    Their own head gathers such tokens over all rows, so a row with one more, typed by a user, would
+    shift what the other rows read.
+    """
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Ids and mask, [rows, width] -> logits [rows, labels]."""
+        decoder: Inputs = {}
+        if hasattr(self.model, "_shift_right"):  # T5's base model does not do it itself
+            decoder = {"decoder_input_ids": self.model._shift_right(input_ids)}
+        hidden = self.model.base_model(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **decoder
+        ).last_hidden_state  # [rows, width, size]
+        places = torch.arange(input_ids.shape[1])
+        ends = torch.where(input_ids == self.model.config.eos_token_id, places, 0)
+        rows = torch.arange(hidden.shape[0])
+        logits: torch.Tensor = self.model.classification_head(hidden[rows, ends.amax(1)])
+        return logits
+
+
+class Packed(torch.nn.Module):
+    """Several texts per row, each of which attends only to itself (sequence packing).
+
+    For encoders whose head reads the first token: after the last layer only each text's first token
+    is kept.
+    """
+
+    description = "several texts per row"
+    inputs = ("input_ids", "segment_ids", "position_ids", "first_token")
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        # RoBERTa and its kin count from behind the padding's own position.
-        before = getattr(model.base_model.embeddings, "padding_idx", None)
-        self.start = 0 if before is None else before + 1
+        # RoBERTa and its kin skip padding tokens, also typed ones, and count from behind their id.
+        self.padding_idx: int | None = getattr(model.base_model.embeddings, "padding_idx", None)
 
     def forward(
         self,
         input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
+        segment_ids: torch.Tensor,
         position_ids: torch.Tensor,
-        first: torch.Tensor,
+        first_token: torch.Tensor,
     ) -> torch.Tensor:
-        """What `engine.arrays` makes -> logits [texts, labels]."""
+        """What `arrays` makes -> logits [texts, labels]."""
 
         def keep_first(module: Any, args: Any, output: Any) -> Any:
             hidden = output.last_hidden_state.flatten(0, 1)  # [rows * width, size]
-            output.last_hidden_state = hidden[first].unsqueeze(1)
+            output.last_hidden_state = hidden[first_token].unsqueeze(1)
             return output
 
+        if self.padding_idx is not None:
+            position_ids = skip_padding(input_ids, position_ids, self.padding_idx)
         base = self.model.base_model
         encoder = base.encoder if hasattr(base, "encoder") else base.transformer
-        same = attention_mask[:, None, :, None] == attention_mask[:, None, None, :]
+        same_text = segment_ids[:, None, :, None] == segment_ids[:, None, None, :]
         hook = encoder.register_forward_hook(keep_first)
         try:
             logits: torch.Tensor = self.model(
                 input_ids=input_ids,
-                attention_mask=torch.where(same, 0.0, _MASKED),
-                position_ids=position_ids + self.start,
+                attention_mask=torch.where(same_text, 0.0, _MASKED),
+                position_ids=position_ids,
             ).logits
         finally:
             hook.remove()
         return logits
 
 
-def forms(model: Any, pad: int) -> list[tuple[Padded | Packed, Inputs]]:
-    """The forms in which `model` can be exported, the better one first.
+def skip_padding(
+    input_ids: torch.Tensor, position_ids: torch.Tensor, padding_idx: int
+) -> torch.Tensor:
+    """Positions as RoBERTa counts them, for each text of packed rows; all are [rows, width].
 
-    Each with inputs to trace it with: more than one of all, else it is taken for constant. It can
-    be packed if its logits are then what they are for each text alone.
+    A padding token has the position `padding_idx`, and the others are counted from behind it. So
+    does `create_position_ids_from_input_ids` in `transformers`, for one text per row.
     """
-    ids = np.array([number for number in range(30) if number != pad], np.int32)
+    counts = torch.ne(input_ids, padding_idx).long()
+    before = counts.cumsum(1) - counts  # in the row
+    starts = torch.arange(input_ids.shape[1]) - position_ids
+    return (before - before.gather(1, starts) + 1) * counts + padding_idx
+
+
+Variant = Padded | Packed
+
+
+def variants(model: Any, pad_token_id: int) -> list[tuple[Variant, Inputs]]:
+    """The variants in which `model` may be exported, the fastest first.
+
+    Each comes with inputs to trace it with, which have more than one row, text and token, since the
+    exporter takes a size of 1 for a constant. Packed is among them only if its logits are then what
+    they are for each text alone.
+    """
+    ids = np.array([number for number in range(30) if number != pad_token_id], np.int32)
     a, b, c, d, e = np.split(ids, [5, 11, 15, 20])
-    padded = Padded(model)
-    found: list[tuple[Padded | Packed, Inputs]] = [(padded, _inputs(padded, [[a], [b], [c]], pad))]
-    # An architecture may make anything of arguments that it was not written for.
+    padded = _padded(model)
+    result: list[tuple[Variant, Inputs]] = [
+        (padded, _inputs(padded, [[a], [b], [c]], pad_token_id))
+    ]
+    # An architecture may do anything with arguments that it was not written for.
     with suppress(Exception), torch.no_grad():
         packed = Packed(model)
-        inputs = _inputs(packed, [[a, b], [c, d], [e]], pad)
-        alone = [padded(**_inputs(padded, [[text]], pad)) for text in (a, b, c, d, e)]
+        inputs = _inputs(packed, [[a, b], [c, d], [e]], pad_token_id)
+        alone = [padded(**_inputs(padded, [[text]], pad_token_id)) for text in (a, b, c, d, e)]
         if torch.allclose(packed(**inputs), torch.cat(alone), atol=_TOLERANCE):
-            found.insert(0, (packed, inputs))
-    return found
+            result.insert(0, (packed, inputs))
+    return result
 
 
-def _inputs(form: Padded | Packed, rows: list[list[NDArray[np.int32]]], pad: int) -> Inputs:
-    read = arrays(rows, pad, step=1)
-    return {name: torch.from_numpy(read[name]) for name in form.inputs}
+def _padded(model: Any) -> Padded:
+    pad_token_id = model.config.get_text_config().pad_token_id
+    if model.config.is_encoder_decoder and hasattr(model, "classification_head"):
+        return LastEndOfSequence(model)
+    if hasattr(model, "score") and (pad_token_id is None or pad_token_id < 0):
+        return LastToken(model)
+    return Padded(model)
+
+
+def _inputs(variant: Variant, rows: list[list[NDArray[np.int32]]], pad_token_id: int) -> Inputs:
+    inputs = arrays(rows, pad_token_id, pad_to_multiple_of=1)
+    return {name: torch.from_numpy(inputs[name]) for name in variant.inputs}

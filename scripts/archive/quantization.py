@@ -16,7 +16,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 ZERO = 128
 
 
-def quantise(model: ModelProto) -> ModelProto:
+def quantize(model: ModelProto) -> ModelProto:
     """Put every product with a constant matrix into int8; attention's own stay in fp32."""
     weights: dict[str, NDArray[Any]] = {
         weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer

@@ -36,9 +36,14 @@ def load_tokenizer(model: str) -> Any:
             f"{model} has its vocabulary in {converts} alone, which takes a package to read: "
             f"run '.venv/bin/python -m pip install {SENTENCEPIECE}', then this again."
         )
-    tokenizer = AutoTokenizer.from_pretrained(
-        model, local_files_only=Path(model).is_dir(), trust_remote_code=False
-    )
+    read_json(model, "tokenizer.json")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            model, local_files_only=Path(model).is_dir(), trust_remote_code=False
+        )
+    except Exception as error:  # the readers of three libraries raise whatever they like
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Failure(f"{model} has a tokenizer that cannot be read: {reason}") from None
     if not getattr(tokenizer, "is_fast", False):
         raise Failure(
             f"{model} has no fast tokenizer ({type(tokenizer).__name__} runs in Python alone): "

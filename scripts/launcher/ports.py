@@ -1,12 +1,12 @@
-"""Ports that are free."""
+"""Free ports."""
 
 import contextlib
 import socket
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on; all are held until the last one is found."""
-    with contextlib.ExitStack() as probes:
+    """Return `count` different ports of 127.0.0.1 that nothing listens on."""
+    with contextlib.ExitStack() as probes:  # all are held until the last one is known
         sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in sockets:
             probe.bind(("127.0.0.1", 0))

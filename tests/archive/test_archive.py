@@ -15,13 +15,16 @@ from scripts.archive.build import build, check
 from scripts.archive.texts import CORPUS
 from scripts.failure import Failure
 from scripts.paths import ROOT
-from sentiment.inference.engines import FILES, MEASURED
+from sentiment.inference.engines import AGREEMENT_FILE
+from sentiment.inference.engines import MODEL_FILES as ENGINE_MODEL_FILES
 from tests.checkpoints import checkpoint
 
 MODEL = ROOT / "model"
 MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
 MODEL_FILES |= {"model/tokenizer_config.json"}
-ENGINE_FILES = {f"model/{name}" for name in (MEASURED, "model.bin", *FILES.values())}
+ENGINE_FILES = {
+    f"model/{name}" for name in (AGREEMENT_FILE, "model.bin", *ENGINE_MODEL_FILES.values())
+}
 
 
 @pytest.fixture
@@ -121,35 +124,6 @@ def test_no_half_built_archive_is_left_and_a_good_one_stays(tmp_path: Path) -> N
         build(str(tmp_path / "empty"), output)
     assert output.read_bytes() == b"the good one"
     assert [path.name for path in output.parent.iterdir()] == ["sentiment.mar"]
-
-
-def test_a_checkpoint_without_a_trained_head_is_refused(tmp_path: Path) -> None:
-    from transformers import AutoModel
-
-    folder = checkpoint(tmp_path / "own")
-    body = AutoModel.from_pretrained(folder)
-    body.save_pretrained(folder)
-    with pytest.raises(Failure, match="no trained classification head"):
-        build(str(folder), tmp_path / "own.mar")
-
-
-def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path / "own")
-    (folder / "tokenizer.json").unlink()
-    with pytest.raises(Failure, match="tokenizer"):
-        build(str(folder), tmp_path / "own.mar")
-
-
-@pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "~/nowhere", str(Path(__file__))])
-def test_a_path_that_is_not_a_directory_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Failure, match="is not a directory"):
-        build(name, tmp_path / "own.mar")
-
-
-def test_labels_of_one_name_are_refused(tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path / "own", id2label={0: "same", 1: "same"})
-    with pytest.raises(Failure, match="two labels named 'same'"):
-        build(str(folder), tmp_path / "own.mar")
 
 
 def test_a_handler_that_does_not_load_is_refused(archive: Path, tmp_path: Path) -> None:

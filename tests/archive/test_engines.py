@@ -19,6 +19,7 @@ from scripts.archive import build as archives
 from scripts.archive import export
 from scripts.archive.agreement import Agreement
 from scripts.archive.checkpoint import MODEL_FILES
+from scripts.archive.reference import Reference
 from scripts.archive.texts import CORPUS
 from sentiment.inference import engines
 from sentiment.inference.classifier import Classifier
@@ -77,7 +78,7 @@ def test_each_engine_agrees_with_the_reference(
 )
 def test_a_text_has_the_score_that_it_has_alone(model: Path, engine: str, most: float) -> None:
     classifier = load(model, engine)
-    assert classifier._engine.packs
+    assert classifier._engine.layout == "packed"
     together = classifier.classify(TEXTS[:64])
     for text, got in zip(TEXTS, together, strict=False):
         (alone,) = classifier.classify([text])
@@ -98,7 +99,7 @@ def test_an_engine_whose_file_is_not_there_is_named(
     model: Path, tmp_path: Path, engine: str
 ) -> None:
     shutil.copytree(model, tmp_path / "model")
-    (tmp_path / "model" / engines.FILES[engine]).unlink()
+    (tmp_path / "model" / engines.MODEL_FILES[engine]).unlink()
     with pytest.raises(ValueError, match=f"handler.engine '{engine}'"):
         load(tmp_path / "model", engine)
 
@@ -125,7 +126,7 @@ def test_auto_is_the_best_that_was_measured_and_is_here(
     monkeypatch.setattr(engines, "has_bf16", lambda: bf16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
     if measured is not None:
-        (tmp_path / engines.MEASURED).write_text(json.dumps({name: {} for name in measured}))
+        (tmp_path / engines.AGREEMENT_FILE).write_text(json.dumps({name: {} for name in measured}))
     assert engines.choose("auto", tmp_path, gpu) == chosen
     assert engines.choose("fp32", tmp_path, gpu) == "fp32"
 
@@ -133,15 +134,15 @@ def test_auto_is_the_best_that_was_measured_and_is_here(
 def test_an_int8_that_changes_what_is_said_is_not_shipped(model: Path, tmp_path: Path) -> None:
     ruined = tmp_path / "model"
     shutil.copytree(model, ruined)
-    path = ruined / engines.FILES["int8"]
+    path = ruined / engines.MODEL_FILES["int8"]
     graph = onnx.load(path)
     for weight in graph.graph.initializer:
         if weight.data_type in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8) and weight.dims:
             values = numpy_helper.to_array(weight)
             weight.CopyFrom(numpy_helper.from_array(np.flip(values).copy(), weight.name))
     onnx.save(graph, path)
-    shipped = set(json.loads((model / engines.MEASURED).read_text(encoding="utf-8")))
-    assert set(export.measure(ruined)) == shipped - {"int8"}
+    shipped = set(json.loads((model / engines.AGREEMENT_FILE).read_text(encoding="utf-8")))
+    assert set(export.measure(ruined, Reference(ruined, 2))) == shipped - {"int8"}
     assert not path.exists()
 
 
@@ -187,7 +188,8 @@ def test_what_cannot_be_exported_is_served_by_torch(
     files = set(folder.iterdir())
     archives.export(folder)
     assert "cannot be exported, so torch will serve it" in capsys.readouterr().out
-    assert set(folder.iterdir()) == {path for path in files if path.name in MODEL_FILES}
+    kept = {path for path in files if path.name in MODEL_FILES}
+    assert set(folder.iterdir()) == kept | {folder / engines.AGREEMENT_FILE}
     assert engines.choose("auto", folder, None) == "torch"
 
 

@@ -1,4 +1,4 @@
-"""Architectures, and the form in which each is exported."""
+"""Architectures, and the variant in which each is exported."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from scripts.archive import build as archives
-from scripts.archive.packing import Packed, Padded, forms
+from scripts.archive.packing import Packed, Padded, variants
 from sentiment.inference import engines
 from sentiment.inference.engines.engine import arrays
 from tests.checkpoints import MODEL, TINY
@@ -33,6 +33,7 @@ def untrained(kind: str, **config: Any) -> Any:
         ("roberta", TINY | {"pad_token_id": 1}),
         ("xlm-roberta", TINY | {"pad_token_id": 1}),
         ("camembert", TINY | {"pad_token_id": 1}),
+        ("mpnet", TINY | {"pad_token_id": 1}),
         ("electra", TINY | {"embedding_size": 8}),
         ("albert", TINY | {"embedding_size": 8}),
         ("distilbert", OTHER | {"dim": 8, "hidden_dim": 8, "n_layers": 1, "n_heads": 1}),
@@ -43,13 +44,14 @@ def test_encoders_with_a_head_on_the_first_token_are_packed(
 ) -> None:
     model = untrained(kind, **config)
     pad = config.get("pad_token_id", 0)
-    (form, _), _ = forms(model, pad)
-    assert isinstance(form, Packed)
+    (variant, _), _ = variants(model, pad)
+    assert isinstance(variant, Packed)
     texts = [np.arange(5 * i + 10, 6 * i + 12, dtype=np.int32) for i in range(6)]
     rows = [texts[:3], texts[3:5], texts[5:]]
-    inputs = {name: torch.from_numpy(array) for name, array in arrays(rows, pad, 16).items()}
+    read = arrays(rows, pad, 16)
+    inputs = {name: torch.from_numpy(read[name]) for name in variant.inputs}
     with torch.inference_mode():
-        packed = form(**inputs)
+        packed = variant(**inputs)
         alone = [model(input_ids=torch.from_numpy(text[None]).long()).logits for text in texts]
     torch.testing.assert_close(packed, torch.cat(alone), atol=1e-5, rtol=0)
 
@@ -58,16 +60,15 @@ def test_encoders_with_a_head_on_the_first_token_are_packed(
     ("kind", "config"),
     [
         ("convbert", TINY | {"embedding_size": 8}),  # a convolution reads across texts
-        ("mpnet", TINY),  # takes no such mask
         ("deberta-v2", TINY),
         ("modernbert", TINY | {"pad_token_id": 0, "classifier_pooling": "mean"}),
         ("gpt2", OTHER | {"n_embd": 8, "n_layer": 1, "n_head": 1}),  # reads the last token
     ],
 )
 def test_others_are_exported_padded(kind: str, config: dict[str, Any]) -> None:
-    ((form, inputs),) = forms(untrained(kind, **config), pad=0)
-    assert isinstance(form, Padded)
-    assert form(**inputs).shape == (3, 2)
+    ((variant, inputs),) = variants(untrained(kind, **config), pad_token_id=0)
+    assert isinstance(variant, Padded)
+    assert variant(**inputs).shape == (3, 2)
 
 
 @pytest.mark.parametrize("leak", ["attention", "head"])
@@ -84,8 +85,8 @@ def test_a_model_that_reads_its_neighbours_is_not_packed(
     else:
         pooler = model.base_model.pooler
         monkeypatch.setattr(pooler, "forward", lambda hidden: hidden.mean(1).tanh())
-    ((form, _),) = forms(model, pad=0)
-    assert isinstance(form, Padded)
+    ((variant, _),) = variants(model, pad_token_id=0)
+    assert isinstance(variant, Padded)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +96,13 @@ def test_a_model_that_reads_its_neighbours_is_not_packed(
         ("deberta-v2", TINY | {"pad_token_id": 0, "max_position_embeddings": 64}, False),
     ],
 )
-def test_either_form_computes_what_torch_does(
+def test_either_variant_computes_what_torch_does(
     tmp_path: Path, kind: str, config: dict[str, Any], packs: bool
 ) -> None:
     untrained(kind, **config).save_pretrained(tmp_path)
     # The corpus has longer texts than that. RoBERTa's kind begins to count behind the padding's id.
     AutoTokenizer.from_pretrained(MODEL).save_pretrained(tmp_path)
     archives.export(tmp_path)  # which leaves out an fp32 that computes something else
-    assert engines.load("fp32", tmp_path, pad=0, threads=1).packs is packs
+    assert engines.load("fp32", tmp_path, pad_token_id=0, threads=1).layout == (
+        "packed" if packs else "padded"
+    )

@@ -1,20 +1,42 @@
-"""A real browser for the tests of the page, which sees to it that the page behaves."""
+"""A real browser for the tests of the page; it fails a test in which the page misbehaves."""
 
 import contextlib
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Route
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    Route,
+    sync_playwright,
 )
+
+NEEDS_CHROMIUM = "needs Chromium: apt-get install chromium, or playwright install chromium"
+
+
+def installed_chromium() -> str | None:
+    """The browser of the system, else the one that Playwright has downloaded, else None."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+CHROMIUM = installed_chromium()
+NO_NAMES = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 # Ignored by git; what is left here after a run shows what the tests saw.
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
 
-# The lowest contrast of any text that shows, with what it is; and that of a bar on its track.
+# The contrast of every visible text with its background, and of every bar with its track.
 _CONTRASTS = """() => {
   const parse = (color) => color.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -49,22 +71,28 @@ _CONTRASTS = """() => {
 
 @contextlib.contextmanager
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """The browser that the machine has, without a window."""
-    # A container's root has no sandbox to give, and the tests open no page but ours.
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-    try:
-        yield browser
-    finally:
-        browser.close()
+    """The browser of `installed_chromium`, without a window, and silent as all that we start."""
+    with tempfile.TemporaryDirectory() as home:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            # A container's root has no sandbox to give, and the tests open no page but ours. What a
+            # browser looks for by itself, such as updates, has a name, which is not resolved.
+            args=["--no-sandbox", "--no-proxy-server", NO_NAMES],
+            env={**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home},
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextlib.contextmanager
 def visit(
     browser: Browser, url: str, *, token: str = "", scheme: str = "light", width: int = 1200
 ) -> Iterator[Page]:
-    """The page, opened anew in a context of its own; fails if it complained or called others.
+    """The page in a new context; fails if it logged a warning or sent a request elsewhere.
 
-    `token` goes with the navigation alone: what the page itself sends is its own affair.
+    `token` is sent with the navigation only, not with what the page itself sends.
     """
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -77,7 +105,7 @@ def visit(
     hosts: set[str] = set()
 
     def complain(message: ConsoleMessage) -> None:
-        # The browser itself notes every refusal; those of what the page asks are no fault of it.
+        # The browser logs every error status; that of a prediction is not a fault of the page.
         refused = message.text.startswith("Failed to load resource")
         if message.type in ("error", "warning") and not (
             refused and "/predictions/" in message.location["url"]
@@ -110,12 +138,12 @@ def visit(
 
 
 def contrasts(page: Page) -> tuple[list[tuple[float, str]], list[float]]:
-    """The contrast of each text that shows with its ground, and of each bar with its track."""
+    """The contrast of each visible text with its background, and of each bar with its track."""
     found = page.evaluate(_CONTRASTS)
     return [(ratio, text) for ratio, text in found["texts"]], found["bars"]
 
 
 def screenshot(page: Page, name: str, *, full: bool = False) -> None:
-    """Save what the page looks like."""
+    """Save a picture of the page."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)

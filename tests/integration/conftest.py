@@ -42,7 +42,7 @@ def counters(server: Server) -> Callable[[], dict[str, float]]:
     """Reads the handler's counters from the metrics address."""
 
     def read() -> dict[str, float]:
-        time.sleep(0.3)  # what was answered a moment ago is counted a moment later
+        time.sleep(0.3)  # counters lag behind the answers
         text = requests.get(f"{server.properties.metrics}/metrics", timeout=10).text
         found = re.findall(r"^(sentiment_\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)
         return {name: float(value) for name, value in found}

@@ -24,6 +24,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+NEEDS_NAMESPACES = "needs namespaces: apt-get install iproute2, then make test as root"
 ENTER = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 # All that is left of the environment: CI=true, for one, keeps some libraries silent.

@@ -18,7 +18,7 @@ from scripts.paths import ROOT
 MISSING = [name for name in ("mosec", "tqdm", "matplotlib") if not importlib.util.find_spec(name)]
 needs_bench = pytest.mark.skipif(
     bool(MISSING) or shutil.which("wrk") is None,
-    reason="needs what 'make bench' installs, and wrk, as in 'apt install wrk'",
+    reason="needs other servers and wrk: make .venv/.bench, and apt-get install wrk",
 )
 
 

@@ -9,7 +9,9 @@ import pytest
 
 TEXT = "A gripping, beautifully shot film & more + 100 % fun."
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("curl") is None, reason="needs curl: apt-get install curl"
+)
 
 
 def curl(url: str, *arguments: str) -> tuple[int, dict[str, object]]:

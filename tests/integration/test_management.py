@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from scripts.archive.build import build
 from scripts.launcher.server import Server
-from scripts.paths import ROOT
 from sentiment_client import Conflict, ManagementClient, NotFound, SentimentError
-from tests.conftest import running
+from tests.conftest import altered, running
 
 
 def test_a_model_is_listed_and_described(management: ManagementClient) -> None:
@@ -24,7 +22,15 @@ def test_a_model_is_listed_and_described(management: ManagementClient) -> None:
 def test_a_second_version_is_registered_made_the_default_and_taken_away(
     archive: Path, tmp_path: Path
 ) -> None:
-    build(str(ROOT / "model"), archive.parent / "second.mar", version="2.0")
+    second = tmp_path / "second" / "second.mar"
+    version = b'"modelVersion": "%s"'
+    altered(
+        archive,
+        second,
+        "MAR-INF/MANIFEST.json",
+        lambda content: content.replace(version % b"1.0", version % b"2.0"),
+    )
+    second.rename(archive.parent / second.name)
     # A server of its own, since TorchServe is not the same afterwards: see the last lines.
     with running(archive, tmp_path, enable_model_api="true") as server:
         with server.management() as management:

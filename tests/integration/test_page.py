@@ -18,7 +18,14 @@ from scripts.paths import ROOT
 from sentiment.protocol.page import render
 from sentiment_client import SentimentClient
 from tests.conftest import running
-from tests.integration.browser import CHROMIUM, chromium, contrasts, screenshot, visit
+from tests.integration.browser import (
+    CHROMIUM,
+    NEEDS_CHROMIUM,
+    chromium,
+    contrasts,
+    screenshot,
+    visit,
+)
 from tests.integration.texts import TEXTS
 
 LOVELY, AWFUL = "A gripping, beautifully shot film.", "I want my two hours back."
@@ -27,7 +34,7 @@ NASTY = (
     " \u00fcber \u65e5\u672c \U0001f3ac \u202e\u2028 </script> <!-- 'EOF'\tend\\"
 )
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +171,7 @@ def run(code: list[str], tmp_path: Path, **variables: str) -> str:
     return done.stdout.decode()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 @pytest.mark.parametrize("size", [1, 700])  # the larger one does not fit on a command line
 def test_its_curl_gets_the_answer_that_is_shown(
     page: Page, url: str, tmp_path: Path, size: int

@@ -11,7 +11,8 @@ import pytest
 from scripts.paths import ROOT
 from tests.checkpoints import checkpoint
 from tests.conftest import altered
-from tests.integration.namespace import Report, permitted, run
+from tests.integration.browser import CHROMIUM, NEEDS_CHROMIUM
+from tests.integration.namespace import NEEDS_NAMESPACES, Report, permitted, run
 
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
 ENGINES = ("int8", "fp32", "torch")
@@ -31,6 +32,28 @@ graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
 onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 """
+OPENVINO = "import openvino, time; time.sleep(1)\n"
+HUB = """
+import huggingface_hub
+try:
+    huggingface_hub.model_info("google-bert/bert-base-uncased")
+except huggingface_hub.errors.OfflineModeIsEnabled:
+    pass
+"""
+PLOT = """
+import importlib.util
+if importlib.util.find_spec("matplotlib"):
+    from matplotlib import pyplot
+    pyplot.figure()
+"""
+BROWSER = """
+from playwright.sync_api import sync_playwright
+from tests.integration.browser import chromium
+with sync_playwright() as playwright, chromium(playwright) as browser:
+    page = browser.new_page()
+    page.goto("data:text/html,<textarea>text</textarea>")
+    page.wait_for_timeout(3000)
+"""
 # Programs that are not silent, and where it shows.
 LOUD = {
     "a name": ("packets", "import socket; socket.getaddrinfo('example.org', 80)"),
@@ -38,14 +61,13 @@ LOUD = {
     "a proxy": ("proxied", "import requests; requests.get('http://example.org')"),
     "the home folder": ("files", "import pathlib; pathlib.Path('~/x').expanduser().touch()"),
     "another folder": ("files", "import pathlib; pathlib.Path('/etc/x').touch()"),
-    "OpenVINO": ("proxied", "import openvino, time; time.sleep(1)"),
+    "OpenVINO": ("proxied", OPENVINO),
     "ONNX Runtime": ("files", ONNX),
+    "the hub": ("proxied", HUB),
 }
 
 
-pytestmark = pytest.mark.skipif(
-    not permitted(), reason="namespaces need root, unshare and iproute2: run the tests as root"
-)
+pytestmark = pytest.mark.skipif(not permitted(), reason=NEEDS_NAMESPACES)
 
 
 def test_no_command_and_no_engine_reaches_for_the_network(checkout: Path, work: Path) -> None:
@@ -94,8 +116,19 @@ def assert_silent(report: Report) -> None:
     assert report.status == 0, report.output
     assert report.packets == []
     assert report.proxied == []
-    # The interpreter caches what it compiles next to it, in .venv.
-    assert [path for path in report.files if not path.startswith(f"{ROOT}/.venv/")] == []
+    assert [path for path in report.files if not path.startswith(f"{ROOT}/")] == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM)
+def test_the_browser_of_the_tests_reaches_for_nothing(work: Path) -> None:
+    assert_silent(run(work, [[str(ROOT), PYTHON, "-c", BROWSER]], ROOT))
+
+
+@pytest.mark.parametrize("package", ["scripts", "benchmarks", "tuning", "training"])
+def test_whatever_a_package_imports_is_silent(work: Path, package: str) -> None:
+    """Telemetry of both runtimes, the hub, and a plot, if it can be drawn."""
+    code = f"import {package}\n{OPENVINO}{ONNX}{HUB}{PLOT}"
+    assert_silent(run(work, [[str(ROOT), PYTHON, "-c", code]], ROOT))
 
 
 @pytest.mark.parametrize("kind", LOUD)

@@ -1,7 +1,7 @@
 """docs/torchserve.md, run as it stands: a plain `torchserve`, without our launcher.
 
-In a namespace of its own, where the ports that ship are free, and where it is seen that the worker is
-silent although nothing but the archive keeps it so.
+In a namespace of its own, where the default ports are free, and every try to reach the network is
+seen: nothing but the archive's own code keeps this worker silent.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from scripts.paths import ROOT
 from tests.integration.docs_examples import examples
-from tests.integration.namespace import permitted, run
+from tests.integration.namespace import NEEDS_NAMESPACES, permitted, run
 from tests.integration.test_silence import assert_silent
 
 COMMANDS = [
@@ -28,9 +28,7 @@ wait_for() { for _ in $(seq 150); do eval "$1" && return; sleep 0.4; done; retur
 READY = """wait_for '[ "$(curl localhost:8081/models/sentiment | grep -c READY)" = 2 ]'"""
 STOPPED = "wait_for '! curl localhost:8080/ping'"
 
-pytestmark = pytest.mark.skipif(
-    not permitted(), reason="namespaces need root, unshare and iproute2: run the tests as root"
-)
+pytestmark = pytest.mark.skipif(not permitted(), reason=NEEDS_NAMESPACES)
 
 
 def test_the_plain_commands_work_as_written(archive: Path, checkout: Path, work: Path) -> None:

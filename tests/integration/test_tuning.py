@@ -22,11 +22,9 @@ from tuning import trial
 from tuning.settings import Candidate
 from tuning.target import CONNECTIONS, Target
 
-needs_wrk = pytest.mark.skipif(
-    shutil.which("wrk") is None, reason="needs wrk, as in 'sudo apt install wrk'"
-)
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
 needs_bench = pytest.mark.skipif(
-    importlib.util.find_spec("tqdm") is None, reason="needs what 'make tune' installs"
+    importlib.util.find_spec("tqdm") is None, reason="needs tqdm: make .venv/.tune"
 )
 
 

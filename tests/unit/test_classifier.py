@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sentiment.errors import Overloaded, Validation
 from sentiment.inference.classifier import Classifier, EngineDead, Outcome
-from sentiment.inference.engines.engine import Engine, Rows
+from sentiment.inference.engines.engine import Engine, Layout, Rows
 from sentiment.inference.prediction import EngineFailure, Prediction
 from sentiment.inference.tokenizer import Tokens
 
@@ -157,7 +157,9 @@ class Failing:
     """The engine given, which raises wherever one text's tokens are among its rows."""
 
     def __init__(self, engine: Engine, fails_on: int, packs: bool) -> None:
-        self.step, self.tokens, self.packs = engine.step, engine.tokens, packs
+        self.layout: Layout = "packed" if packs else "padded"
+        self.pad_to_multiple_of = engine.pad_to_multiple_of
+        self.best_microbatch_tokens = engine.best_microbatch_tokens
         self._logits, self._fails_on = engine.logits, fails_on
         self.texts_seen: list[int] = []
 

@@ -1,12 +1,14 @@
-"""What the launcher reads and finds before it starts anything."""
+"""What the launcher reads and checks before it starts anything."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from scripts.failure import Failure
+from scripts.launcher.addresses import bypass_proxies
 from scripts.launcher.java import java_home, major_version
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
@@ -42,7 +44,7 @@ def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("said", "major"),
+    ("output", "major"),
     [
         ('openjdk version "17.0.15" 2025-04-15', 17),
         ('java version "1.8.0_402"', 8),
@@ -50,16 +52,16 @@ def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> N
         ("Error: could not find java", 0),
     ],
 )
-def test_the_version_of_a_java(tmp_path: Path, said: str, major: int) -> None:
+def test_the_version_of_a_java(tmp_path: Path, output: str, major: int) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
-    java.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+    java.write_text(f"#!/bin/sh\necho '{output}' >&2\n")
     java.chmod(0o755)
     assert major_version(tmp_path) == major
     assert major_version(tmp_path / "nowhere") == 0
 
 
-def test_an_old_java_home_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_java_home_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text("#!/bin/sh\necho 'java version \"1.8.0_402\"' >&2\n")
@@ -70,12 +72,12 @@ def test_an_old_java_home_is_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_help_names_every_target() -> None:
-    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("serve", "stop", "test", "check", "archive", "tune", "train"):
-        assert f"make {target} " in said
+        assert f"make {target} " in output
 
 
-def test_an_unsupported_python_is_told_so(tmp_path: Path) -> None:
+def test_an_unsupported_python_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "old.py"
     script.write_text(
         "import sys, runpy, os\n"
@@ -87,3 +89,46 @@ def test_an_unsupported_python_is_told_so(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("Python 3.11 to 3.13 is needed, and this is 3.9")
+
+
+def test_a_host_that_listens_everywhere_is_reached_by_loopback(tmp_path: Path) -> None:
+    path = tmp_path / "config.properties"
+    path.write_text("inference_address=http://0.0.0.0:8000\nmanagement_address=https://[::]\n")
+    properties = Properties.read(path)
+    assert properties.inference == "http://127.0.0.1:8000"
+    assert properties.management == "https://[::1]"
+    assert properties.metrics == "http://127.0.0.1:8082"
+
+
+@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
+def test_a_proxy_is_never_used_for_a_server_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv(variable, "example.org")
+    bypass_proxies(["10.0.0.7", "box"])
+    for host in ("10.0.0.7", "box", "example.org"):
+        assert should_bypass_proxies(f"http://{host}:8080/ping", None)
+    assert not should_bypass_proxies("http://example.com", None)
+
+
+@pytest.mark.parametrize("words", [[], ["status"], ["start", "now"], ["--start"]])
+def test_a_command_that_does_not_exist_is_refused_with_the_usage(words: list[str]) -> None:
+    done = run_serve(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: python -m scripts.launcher.serve ")
+    assert done.stdout == ""
+
+
+def test_help_describes_both_commands() -> None:
+    done = run_serve("--help")
+    assert done.returncode == 0
+    assert "start" in done.stdout
+    assert "stop" in done.stdout
+
+
+def run_serve(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "scripts.launcher.serve", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

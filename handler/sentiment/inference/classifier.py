@@ -58,7 +58,9 @@ class Classifier:
         self._activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
         self.tokenizer = Tokenizer(model_dir, self.max_tokens)
         self._tokens_per_microbatch = (
-            self._engine.tokens if tokens_per_microbatch == "auto" else tokens_per_microbatch
+            self._engine.best_microbatch_tokens
+            if tokens_per_microbatch == "auto"
+            else tokens_per_microbatch
         )
 
     def warm_up(self) -> None:
@@ -67,7 +69,7 @@ class Classifier:
         Raises EngineDead if the model has no score for one of them.
         """
         # An engine that pads rows to a multiple compiles per number of rows and of texts.
-        many = range(2, 33) if self._engine.step > 1 else (32,)
+        many = range(2, 33) if self._engine.pad_to_multiple_of > 1 else (32,)
         shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((31, texts) for texts in many)]
         full = max(self._tokens_per_microbatch // self.max_tokens, 1)
         for tokens, texts in (*shapes, (self.max_tokens, full)):
@@ -139,8 +141,8 @@ class Classifier:
             for rows in microbatches(
                 [len(tokens[group[0]].ids) for group in groups],
                 tokens=self._tokens_per_microbatch,
-                step=self._engine.step,
-                packs=self._engine.packs,
+                pad_to_multiple_of=self._engine.pad_to_multiple_of,
+                layout=self._engine.layout,
             ):
                 yield [[groups[position] for position in row] for row in rows]
 

@@ -1,55 +1,57 @@
-"""Texts' lengths -> microbatches: the rows that one call of the engine scores.
+"""Lengths of texts -> microbatches: the rows that one call of the engine scores.
 
-The rows of a microbatch have one width, so a text is put with those of like length; where the
-engine packs, several share a row.
+All rows of a microbatch have one width, so texts of similar length share a microbatch; in packed
+rows several texts share a row.
 """
 
 from collections.abc import Sequence
 
-from sentiment.inference.engines.engine import width
+from sentiment.inference.engines.engine import Layout, padded_width
 
-# Rows of several texts are so wide, where no text is longer and there are tokens enough. In
-# narrower ones more is padding, and in wider ones attention, which compares each token of a row
-# with each, does more for nothing. Any text may begin one.
+# Preferred width of packed rows, if no text is longer and there are tokens enough: narrower rows
+# waste padding, wider ones waste attention, whose cost is quadratic. Any text may start such a row.
 _PACKED = 64
-# A text begins a row only where it fills this much of it, or all but so many tokens; a shorter one
-# waits for narrower rows, unless one that has begun has room for it.
+# Otherwise a text starts a row only if it fills this share of it, or leaves at most _SPARE tokens;
+# a shorter one waits for narrower rows, unless a row of this microbatch has room for it.
 _FILLED = 0.7
 _SPARE = 16
 
 
 def microbatches(
-    lengths: Sequence[int], *, tokens: int, step: int, packs: bool
+    lengths: Sequence[int], *, tokens: int, layout: Layout, pad_to_multiple_of: int
 ) -> list[list[list[int]]]:
     """Microbatches of rows of texts, those with the longest texts last.
 
-    `lengths` are the texts', in tokens and above 0; a text is named by its place among them. A
-    microbatch has at most so many `tokens`, padding included, or one row. `step` and `packs` are
+    `lengths` are the numbers of tokens, above 0; a text is named by its index in them. A microbatch
+    has at most `tokens` tokens, padding included, or one row. `layout` and `pad_to_multiple_of` are
     the engine's. Longest first, each text goes into the first row that has room for it ("first fit
     decreasing", https://en.wikipedia.org/wiki/First-fit-decreasing_bin_packing).
     """
-    left = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-    found = []
-    while left:
-        row_width = width(lengths[left[0]], step)
-        least = min(_FILLED * row_width, row_width - _SPARE)
-        if packs and row_width <= _PACKED:
-            row_width, least = width(min(_PACKED, sum(lengths[i] for i in left)), step), 0
+    packs = layout == "packed"
+    waiting = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    result = []
+    while waiting:
+        width = padded_width(lengths[waiting[0]], pad_to_multiple_of)
+        least = width if layout == "equal" else min(_FILLED * width, width - _SPARE)
+        if packs and width <= _PACKED:
+            total = sum(lengths[index] for index in waiting)
+            width, least = padded_width(min(_PACKED, total), pad_to_multiple_of), 0
+        most_rows = 1 if layout == "single" else tokens // width
         rows: list[list[int]] = []
         room: list[int] = []
         others = []
-        for index in left:
+        for index in waiting:
             length = lengths[index]
             row = next((row for row, free in enumerate(room) if free >= length), None)
             if row is not None:
                 rows[row].append(index)
                 room[row] -= length
-            elif not rows or (length >= least and (len(rows) + 1) * row_width <= tokens):
+            elif not rows or (length >= least and len(rows) < most_rows):
                 rows.append([index])
                 if packs:
-                    room.append(row_width - length)
+                    room.append(width - length)
             else:
                 others.append(index)
-        found.append(rows)
-        left = others
-    return found[::-1]
+        result.append(rows)
+        waiting = others
+    return result[::-1]

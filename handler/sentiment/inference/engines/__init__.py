@@ -1,4 +1,4 @@
-"""Which engine serves a checkpoint: what the settings ask for, or the best there is."""
+"""Which engine serves a checkpoint: the one that the settings name, or the best available one."""
 
 import json
 import os
@@ -14,48 +14,51 @@ from sentiment.inference.engines.onnx_engine import OnnxEngine
 from sentiment.inference.engines.openvino_engine import OpenvinoEngine
 from sentiment.inference.engines.torch_engine import TorchEngine
 
-# What each engine that runs the exported model reads.
-FILES: Mapping[str, str] = {
+# The file that each engine for the exported model reads.
+MODEL_FILES: Mapping[str, str] = {
     "bf16": "model.xml",
     "int8": "model.int8.onnx",
     "fp32": "model.xml",
 }
-# Beside them: the engines that agreed with the torch engine when the archive was built, and how
-# well. `scripts/archive/export.py` writes it.
-MEASURED = "engines.json"
+# Written next to them by `scripts/archive/export.py`: each engine that passed the checks of the
+# build, with its row layout and how well it agreed with the torch engine.
+AGREEMENT_FILE = "engines.json"
 
 
 def choose(name: str, model_dir: Path, gpu: int | None) -> str:
-    """What "auto" stands for: the best that this machine has and the build found to agree."""
+    """Resolve "auto" to the best engine that this machine has and that passed the build."""
     if name != "auto":
         return name
     if gpu is not None and torch.cuda.is_available():
         return "torch"
-    measured = _measured(model_dir)
-    if "bf16" in measured and has_bf16():
+    passed = _passed(model_dir)
+    if "bf16" in passed and has_bf16():
         return "bf16"
-    return next((name for name in ("int8", "fp32") if name in measured), "torch")
+    return next((name for name in ("int8", "fp32") if name in passed), "torch")
 
 
-def load(name: str, model_dir: Path, pad: int, threads: int, gpu: int | None = None) -> Engine:
-    """Load the engine of that name, which is not "auto"; raises ValueError where it is not there.
+def load(
+    name: str, model_dir: Path, pad_token_id: int, threads: int, gpu: int | None = None
+) -> Engine:
+    """Load the engine `name`, which is not "auto"; raises ValueError if the archive lacks it.
 
-    `threads` are no more than there are cores; `pad` is an id to fill short texts up with.
+    `threads` is capped at the number of cores; `pad_token_id` fills up short rows.
     """
     threads = min(threads, len(os.sched_getaffinity(0)))
     if name == "torch":
-        return TorchEngine(model_dir, pad, threads, gpu if torch.cuda.is_available() else None)
-    path = model_dir / FILES[name]
+        layout = _passed(model_dir).get("torch", {}).get("layout", "padded")
+        return TorchEngine(model_dir, layout, threads, gpu if torch.cuda.is_available() else None)
+    path = model_dir / MODEL_FILES[name]
     if not path.exists():
         raise ValueError(
             f"model-config.yaml: the archive holds no model for handler.engine {name!r}: "
             "'auto' takes the best that it has."
         )
     if name == "int8":
-        return OnnxEngine(path, pad, threads)
-    return OpenvinoEngine(path, "bf16" if name == "bf16" else "f32", pad, threads)
+        return OnnxEngine(path, pad_token_id, threads)
+    return OpenvinoEngine(path, "bf16" if name == "bf16" else "f32", pad_token_id, threads)
 
 
-def _measured(model_dir: Path) -> dict[str, Any]:
-    path = model_dir / MEASURED
+def _passed(model_dir: Path) -> dict[str, Any]:
+    path = model_dir / AGREEMENT_FILE
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

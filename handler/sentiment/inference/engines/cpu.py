@@ -1,15 +1,15 @@
-"""What this machine's CPU multiplies matrices with, which decides what serves best."""
+"""The matrix instructions of this machine's CPU, which decide which engine is fastest."""
 
 from pathlib import Path
 
 
 def has_bf16() -> bool:
-    """Whether it has bf16 in hardware; without, bf16 is slower than int8."""
+    """Whether it multiplies bf16 matrices in hardware (AMX); otherwise bf16 is slower than int8."""
     return "amx_bf16" in _flags()
 
 
 def has_vnni() -> bool:
-    """Whether it sums up products of 8 bits in 32."""
+    """Whether it accumulates int8 products in int32 (VNNI)."""
     return bool({"avx512_vnni", "avx_vnni"} & _flags())
 
 

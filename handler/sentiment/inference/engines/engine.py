@@ -1,67 +1,74 @@
 """What every engine does: rows of token ids in, logits out.
 
-Those that run the exported model load their runtime when they are made, so that a worker imports
-the one that it uses and no other.
+An engine imports its runtime when it is created, so a worker imports only the one it uses.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Those that the settings may name; `model-config.yaml` says what each is.
-NAMES = ("auto", "bf16", "int8", "fp32", "torch")
+# The names that the settings accept; `model-config.yaml` describes them.
+ENGINE_NAMES = ("auto", "bf16", "int8", "fp32", "torch")
 
-# Each text's token ids are int32 [tokens].
+# Which texts one call may score together.
+# packed: several texts per row, each of which attends only to itself (sequence packing).
+# padded: one text per row; short rows are filled up with padding.
+# equal: one text per row; all rows have the same number of tokens, for models that padding changes.
+# single: one text per call, for models whose rows influence each other.
+Layout = Literal["packed", "padded", "equal", "single"]
+
+# Rows of texts; a text is its token ids, int32 [tokens].
 Rows = Sequence[Sequence[NDArray[np.int32]]]
 
 
 class Engine(Protocol):
-    """A model, loaded. Its rows are padded to one width, a multiple of `step` tokens.
+    """A loaded model.
 
-    It is fastest with microbatches of up to so many `tokens`, padding included.
-    One that `packs` takes several texts in a row, so that hardly a token is padding: each sees
-    itself alone. Others take one text a row.
+    Its rows are padded to one width, a multiple of `pad_to_multiple_of` tokens. Its throughput is
+    best with microbatches of up to `best_microbatch_tokens` tokens, padding included.
     """
 
-    step: int
-    tokens: int
-    packs: bool
+    layout: Layout
+    pad_to_multiple_of: int
+    best_microbatch_tokens: int
 
     def logits(self, rows: Rows) -> NDArray[np.float32]:
         """Logits, float32 [texts, labels], in the order of the rows and of the texts in them."""
         ...
 
 
-def arrays(rows: Rows, pad: int, step: int) -> dict[str, NDArray[np.int64]]:
-    """What a model reads of `rows`, by the name of its input.
+def arrays(rows: Rows, pad_token_id: int, pad_to_multiple_of: int) -> dict[str, NDArray[np.int64]]:
+    """Model inputs for `rows`, by input name.
 
-    Of [rows, width]: `input_ids`, filled up with `pad`; `attention_mask`, a token's text by its
-    number in the row, from 1, and 0 for padding; `position_ids`, a token's place in its text.
-    Of [texts]: `first`, where each begins in the flattened rows.
+    Of shape [rows, width]: `input_ids`, filled up with `pad_token_id`; `segment_ids`, the number of
+    a token's text within its row, from 1, and 0 for padding; `attention_mask`, 1 for a text's token
+    and 0 for padding; `position_ids`, a token's place in its text, from 0.
+    Of shape [texts]: `first_token`, where each text starts in the flattened rows.
     """
-    shape = len(rows), width(max(sum(map(len, row)) for row in rows), step)
-    input_ids = np.full(shape, pad, np.int64)
-    attention_mask, position_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    first = []
+    width = padded_width(max(sum(map(len, row)) for row in rows), pad_to_multiple_of)
+    input_ids = np.full((len(rows), width), pad_token_id, np.int64)
+    segment_ids, position_ids = np.zeros_like(input_ids), np.zeros_like(input_ids)
+    first_token = []
     for index, row in enumerate(rows):
         start = 0
         for number, text in enumerate(row, 1):
             place = index, slice(start, start + len(text))
             input_ids[place] = text
-            attention_mask[place] = number
+            segment_ids[place] = number
             position_ids[place] = np.arange(len(text))
-            first.append(index * shape[1] + start)
+            first_token.append(index * width + start)
             start += len(text)
     return {
         "input_ids": input_ids,
-        "attention_mask": attention_mask,
+        "segment_ids": segment_ids,
+        "attention_mask": (segment_ids > 0).astype(np.int64),
         "position_ids": position_ids,
-        "first": np.array(first, np.int64),
+        "first_token": np.array(first_token, np.int64),
     }
 
 
-def width(tokens: int, step: int) -> int:
-    """The multiple of `step` that holds so many tokens."""
-    return -(-tokens // step) * step
+def padded_width(tokens: int, multiple: int) -> int:
+    """The smallest multiple of `multiple` that is at least `tokens`."""
+    return -(-tokens // multiple) * multiple

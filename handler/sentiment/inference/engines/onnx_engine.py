@@ -7,23 +7,20 @@ from numpy.typing import NDArray
 
 from sentiment.inference.engines import telemetry
 from sentiment.inference.engines.cpu import has_vnni
-from sentiment.inference.engines.engine import Rows, arrays
+from sentiment.inference.engines.engine import Layout, Rows, arrays
 
 # Fused operators that are slower than their parts: without them int8 is a third faster.
 _SLOW = ["SkipLayerNormFusion", "BiasGeluFusion"]
 
 
 class OnnxEngine:
-    """Runs one `.onnx` file.
+    """Runs one `.onnx` file, whose inputs are some of those of `arrays`."""
 
-    Its inputs are those of `engine.arrays`, or the first two alone; its one output is the logits.
-    """
+    pad_to_multiple_of = 1
+    # Above this, whole reviews take longer together than one by one.
+    best_microbatch_tokens = 1024
 
-    step = 1
-    # With more, whole reviews take longer together than one by one.
-    tokens = 1024
-
-    def __init__(self, path: Path, pad: int, threads: int) -> None:
+    def __init__(self, path: Path, pad_token_id: int, threads: int) -> None:
         telemetry.disable()
         import onnxruntime
 
@@ -33,17 +30,17 @@ class OnnxEngine:
         # Threads spin while a batch is scored; after it they must leave the cores to the others.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         if not has_vnni():
-            # Products of u8 and s8 are summed up in 16 bits, which overflow: not with this.
+            # Without this, products of u8 and s8 are summed up in 16 bits, which overflow.
             options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOW
         )
-        self._inputs = [each.name for each in self._session.get_inputs()]
-        self.packs = "first" in self._inputs
-        self._pad = pad
+        self._inputs = [value.name for value in self._session.get_inputs()]
+        self.layout: Layout = "packed" if "segment_ids" in self._inputs else "padded"
+        self._pad_token_id = pad_token_id
 
     def logits(self, rows: Rows) -> NDArray[np.float32]:
         """See `Engine.logits`."""
-        inputs = arrays(rows, self._pad, self.step)
+        inputs = arrays(rows, self._pad_token_id, self.pad_to_multiple_of)
         (logits,) = self._session.run(None, {name: inputs[name] for name in self._inputs})
         return np.asarray(logits, np.float32)

@@ -6,23 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.inference.engines import telemetry
-from sentiment.inference.engines.engine import Rows, arrays
+from sentiment.inference.engines.engine import Layout, Rows, arrays
 
-# What is compiled for a shape is kept, for as many shapes as this: about 0.1 MB each.
+# Number of shapes whose compiled kernels are kept, at about 0.1 MB per shape.
 _KEPT = 500
 
 
 class OpenvinoEngine:
-    """Runs an `.xml` file and the `.bin` beside it, its weights, in "bf16" or "f32".
+    """Runs an `.xml` file with its weights in the `.bin` next to it, in "bf16" or "f32".
 
-    Its inputs are those of `engine.arrays`, or the first two alone; its one output is the logits.
+    The model's inputs are some of those of `arrays`.
     """
 
     # Whole tiles of the matrix units; and few shapes, since each new one has to be compiled.
-    step = 16
-    tokens = 2048
+    pad_to_multiple_of = 16
+    best_microbatch_tokens = 2048
 
-    def __init__(self, path: Path, precision: str, pad: int, threads: int) -> None:
+    def __init__(self, path: Path, precision: str, pad_token_id: int, threads: int) -> None:
         telemetry.disable()
         import openvino
 
@@ -38,12 +38,12 @@ class OpenvinoEngine:
             },
         )
         self._request = model.create_infer_request()
-        self._inputs = [each.any_name for each in model.inputs]
-        self.packs = "first" in self._inputs
-        self._pad = pad
+        self._inputs = [value.any_name for value in model.inputs]
+        self.layout: Layout = "packed" if "segment_ids" in self._inputs else "padded"
+        self._pad_token_id = pad_token_id
 
     def logits(self, rows: Rows) -> NDArray[np.float32]:
         """See `Engine.logits`."""
-        inputs = arrays(rows, self._pad, self.step)
+        inputs = arrays(rows, self._pad_token_id, self.pad_to_multiple_of)
         self._request.infer({name: inputs[name] for name in self._inputs}, share_inputs=True)
         return np.array(self._request.get_output_tensor(0).data, np.float32)

@@ -1,5 +1,6 @@
 """PyTorch: any `transformers` sequence classifier. The reference on a CPU, the engine on a GPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +9,28 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment.inference.engines import telemetry
-from sentiment.inference.engines.engine import Rows, arrays
+from sentiment.inference.engines.engine import Layout, Rows, arrays
 
 
 class TorchEngine:
     """In fp32 on a CPU. On a GPU in bf16, or in fp16 where it has no bf16."""
 
-    step = 1
-    packs = False
+    pad_to_multiple_of = 1
 
-    def __init__(self, model_dir: Path, pad: int, threads: int, gpu: int | None = None) -> None:
+    def __init__(
+        self, model_dir: Path, layout: Layout, threads: int, gpu: int | None = None
+    ) -> None:
         telemetry.disable()
         from transformers import AutoModelForSequenceClassification
         from transformers.utils.logging import disable_progress_bar
 
         torch.set_num_threads(threads)
         disable_progress_bar()  # it is drawn into the log, and leaves a thread behind
-        self._device, dtype, self.tokens = "cpu", torch.float32, 2048
+        self.layout = layout
+        self._device, dtype, self.best_microbatch_tokens = "cpu", torch.float32, 2048
         if gpu is not None:
-            self._device, self.tokens = f"cuda:{gpu}", 32768  # enough to fill it; not measured
+            # Enough tokens to fill a GPU; not measured.
+            self._device, self.best_microbatch_tokens = f"cuda:{gpu}", 32768
             with torch.cuda.device(gpu):
                 has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
             dtype = torch.bfloat16 if has_bf16 else torch.float16
@@ -34,15 +38,46 @@ class TorchEngine:
             model_dir, dtype=dtype, local_files_only=True
         )
         self._model = model.eval().to(self._device)
-        self._pad = pad
+        self._config = model.config.get_text_config()
+        pad_token_id = self._config.pad_token_id
+        self._pad_token_id = None if pad_token_id is None or pad_token_id < 0 else pad_token_id
 
     @torch.inference_mode()
     def logits(self, rows: Rows) -> NDArray[np.float32]:
         """See `Engine.logits`."""
-        read = arrays(rows, self._pad, self.step)
-        inputs = {
-            name: torch.from_numpy(read[name]).to(self._device)
+        texts = [text for (text,) in rows]
+        logits: dict[int, NDArray[np.float32]] = {}
+        for indices in self._compatible(texts):
+            scored = self._logits([texts[index] for index in indices])
+            logits.update(zip(indices, scored, strict=True))
+        return np.stack([logits[index] for index in range(len(texts))])
+
+    def _compatible(self, texts: Sequence[NDArray[np.int32]]) -> list[list[int]]:
+        """Indices of texts that one call of the model takes.
+
+        Encoder-decoders read the hidden state at the last end-of-sequence token, and refuse texts
+        with different numbers of them, as when a user types one.
+        """
+        if not self._model.config.is_encoder_decoder:
+            return [list(range(len(texts)))]
+        groups: dict[int, list[int]] = {}
+        for index, text in enumerate(texts):
+            groups.setdefault(int((text == self._config.eos_token_id).sum()), []).append(index)
+        return list(groups.values())
+
+    def _logits(self, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+        """Logits [texts, labels] of one call of the model."""
+        pad_token_id = self._pad_token_id
+        if pad_token_id is None:
+            # Decoders read the last token that is not padding. Without a pad token of its own, the
+            # model is given one that no text ends with, so that it finds the end of each.
+            last = {int(text[-1]) for text in texts}
+            pad_token_id = next(number for number in range(len(last) + 1) if number not in last)
+            self._config.pad_token_id = pad_token_id
+        inputs = arrays([[text] for text in texts], pad_token_id, self.pad_to_multiple_of)
+        tensors = {
+            name: torch.from_numpy(inputs[name]).to(self._device)
             for name in ("input_ids", "attention_mask")
         }
-        logits: NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
+        logits: NDArray[np.float32] = self._model(**tensors).logits.float().cpu().numpy()
         return logits

@@ -1,0 +1,76 @@
+"""Whether an engine gives a text the same answer in any company as alone.
+
+Some architectures mix the rows of a batch, or let padding change a score, and some exported graphs
+do so where the checkpoint does not. One client's text would then change another client's answer.
+"""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.inference.engines.engine import Engine, Layout, Rows
+from sentiment.inference.engines.tolerance import difference
+
+Texts = Sequence[NDArray[np.int32]]
+Logits = NDArray[np.float32]
+
+_BATCHES = 24
+_LARGEST_BATCH = 20
+# Of a batch, padding included, unless two texts have more.
+_TOKENS = 2048
+# Packed rows are at least this wide, so that texts of all lengths share them.
+_WIDTH = 64
+
+
+def alone(engine: Engine, texts: Texts) -> Logits:
+    """Logits [texts, labels] of each text in a call of its own."""
+    return np.concatenate([engine.logits([[text]]) for text in texts])
+
+
+def company(engine: Engine, texts: Texts, logits_alone: Logits) -> float:
+    """Largest difference that other texts make, over random batches in the engine's row layout.
+
+    `texts` are token ids, int32 [tokens]; `logits_alone` [texts, labels] are this engine's.
+    """
+    draw = random.Random(0)  # noqa: S311
+    largest = 0.0
+    for _ in range(_BATCHES):
+        rows = random_rows([len(text) for text in texts], engine.layout, draw)
+        logits = engine.logits(pick(texts, rows))
+        indices = [index for row in rows for index in row]
+        largest = max(largest, difference(logits, logits_alone[indices]))
+    return largest
+
+
+def random_rows(lengths: Sequence[int], layout: Layout, draw: random.Random) -> list[list[int]]:
+    """A batch of texts, by index, that the layout allows, in any order."""
+    first = draw.randrange(len(lengths))
+    others = [
+        index
+        for index, length in enumerate(lengths)
+        if index != first and layout != "single" and (layout != "equal" or length == lengths[first])
+    ]
+    size = draw.randint(1, _LARGEST_BATCH)
+    batch = [first, *draw.sample(others, min(size, len(others)))]
+    width = max(lengths[index] for index in batch)
+    while len(batch) > 2 and len(batch) * width > _TOKENS:
+        batch.pop()
+        width = max(lengths[index] for index in batch)
+    draw.shuffle(batch)
+    if layout != "packed":
+        return [[index] for index in batch]
+    rows: list[list[int]] = []
+    for index in batch:
+        room = max(width, _WIDTH) - sum(lengths[other] for other in rows[-1]) if rows else 0
+        if lengths[index] <= room and draw.random() < 0.9:
+            rows[-1].append(index)
+        else:
+            rows.append([index])
+    return rows
+
+
+def pick(texts: Texts, rows: Sequence[Sequence[int]]) -> Rows:
+    """The texts of those indices, in the same rows."""
+    return [[texts[index] for index in row] for row in rows]

@@ -1,0 +1,48 @@
+"""The answers that every engine is measured against: each text alone, by the torch engine."""
+
+from pathlib import Path
+
+from scripts.archive.independence import Texts, alone, company
+from scripts.archive.probes import probes
+from sentiment.inference.checkpoint import Checkpoint
+from sentiment.inference.engines.engine import Layout
+from sentiment.inference.engines.tolerance import TOLERANCES
+from sentiment.inference.engines.torch_engine import TorchEngine
+from sentiment.inference.tokenizer import Tokenizer, longest_input
+
+# As in `model-config.yaml`; longer inputs only take longer.
+_MAX_TOKENS = 512
+
+
+class Reference:
+    """A checkpoint in the torch engine, and its logits for the probes.
+
+    `texts` are the probes' token ids; `logits` [texts, labels] are those of each text alone.
+    `engine` has the first row layout in which company changes no answer, and `company` is the
+    largest difference in it.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        """Load what `save_pretrained` wrote to `folder`; raises whatever the model does."""
+        checkpoint = Checkpoint.read(folder)
+        max_tokens = min(_MAX_TOKENS, longest_input(folder, checkpoint.max_positions))
+        self.tokenizer = Tokenizer(folder, max_tokens)
+        self.engine = TorchEngine(folder, "single", threads)
+        tokens = self.tokenizer(probes(folder, max_tokens))
+        self.texts: Texts = [text.ids for text in tokens if len(text.ids)]
+        self.logits = alone(self.engine, self.texts)
+        self.company = 0.0
+        self.engine.layout = self._choose_layout()
+
+    def _choose_layout(self) -> Layout:
+        layouts: tuple[Layout, ...] = ("padded", "equal")
+        for layout in layouts:
+            self.engine.layout = layout
+            try:
+                self.company = company(self.engine, self.texts, self.logits)
+            except Exception:  # noqa: S112 - some models refuse batches
+                continue
+            if self.company <= TOLERANCES["torch"].company:
+                return layout
+        self.company = 0.0
+        return "single"
