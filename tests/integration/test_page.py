@@ -79,7 +79,7 @@ def test_a_label_comes_as_one_types_and_changes_with_the_text(page: Page, url: s
     box(page).fill(AWFUL)
     expect(rows(page).locator("strong")).to_have_text("NEGATIVE")
     expect(page.get_by_role("heading", level=1)).to_have_text("sentiment")
-    expect(page.get_by_text("Seen by the browser")).to_be_visible()
+    expect(page.get_by_text("Round trip")).to_be_visible()
 
 
 def test_an_example_is_one_click_away(page: Page) -> None:
@@ -123,7 +123,7 @@ def test_many_lines_are_answered_in_order_in_few_requests(page: Page, url: str) 
 
 
 def test_a_text_with_paragraphs_can_be_one_text(page: Page) -> None:
-    page.get_by_label("Each line is a text of its own").uncheck()
+    page.get_by_label("Each line is one text").uncheck()
     box(page).fill(f"{LOVELY}\n\n{LOVELY}")
     expect(rows(page)).to_have_count(1)
     expect(rows(page).locator("strong")).to_have_text("POSITIVE")
@@ -152,7 +152,7 @@ def test_what_torchserve_itself_refuses_is_said(page: Page, url: str) -> None:
     expect(rows(page)).to_contain_text("Not classified")
     assert box(page).input_value() == LOVELY
     page.evaluate("path => history.replaceState(null, '', path)", url)
-    page.get_by_role("button", name="Ask again").click()
+    page.get_by_role("button", name="Score again").click()
     expect(rows(page).locator("strong")).to_have_text("POSITIVE")
     expect(page.get_by_role("alert")).to_be_empty()
 
@@ -177,7 +177,7 @@ def test_its_curl_gets_the_answer_that_is_shown(
     page: Page, url: str, tmp_path: Path, size: int
 ) -> None:
     text = f"{NASTY}\n{LOVELY}\n" * size
-    page.get_by_label("Each line is a text of its own").uncheck()
+    page.get_by_label("Each line is one text").uncheck()
     box(page).fill(text)
     answer = requests.post(url, json={"texts": [text]}, timeout=60).json()
     expect(rows(page)).to_have_count(1)
