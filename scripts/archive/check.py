@@ -7,7 +7,6 @@ pipeline scores for comparison; TEXTS is a file with one text per line. Run by `
 exit code 1 and the reason as its last line.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,17 +14,15 @@ from typing import Any
 
 import numpy as np
 from transformers import logging, pipeline
-from ts.context import Context
-from ts.utils.util import get_yaml_config
 
 from scripts.archive.agreement import differences
+from scripts.archive.loading import load_handler
 from scripts.archive.odd_texts import odd_texts
 from scripts.archive.texts import read_lines
 from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.prediction import Prediction
-from sentiment_handler import SentimentHandler
 
 # Largest difference of a score. In fp32 only the order of sums differs; what computes in fewer bits
 # was measured over many texts when it was exported.
@@ -66,24 +63,6 @@ def main() -> None:
     expected = reference(scored)
     compare_scores(folder / "model", torch, scored, expected)
     compare_scores(folder / "model", classifier, scored, expected)
-
-
-def load_handler(folder: Path) -> SentimentHandler:
-    """The archive's handler, loaded and warmed up as TorchServe does it on a CPU."""
-    manifest = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text(encoding="utf-8"))
-    handler = SentimentHandler()
-    handler.initialize(
-        Context(
-            manifest["model"]["modelName"],
-            str(folder),
-            manifest,
-            batch_size=1,
-            gpu=None,
-            mms_version="",
-            model_yaml_config=get_yaml_config(folder / manifest["model"]["configFile"]),
-        )
-    )
-    return handler
 
 
 def compare_tokens(classifier: Classifier, tokenizer: Any, texts: Sequence[str]) -> None:
