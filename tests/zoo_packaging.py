@@ -15,11 +15,11 @@ from scripts.archive.checkpoint import save_checkpoint
 from scripts.archive.independence import alone
 from scripts.archive.probes import special_tokens
 from scripts.archive.texts import comparison_texts, save_texts
+from scripts.archive.tolerance import difference
 from scripts.failure import Failure
 from sentiment.inference import engines
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Engine
-from sentiment.inference.engines.tolerance import difference
 from sentiment.inference.tokenizer import Tokenizer, longest_input
 from tests.vocabularies import SentencepieceOnly
 from tests.zoo import POSITIONS, Kind

@@ -36,12 +36,12 @@ from scripts.archive.packing import Inputs, Variant, variants
 from scripts.archive.quantization import fits_half, quantize
 from scripts.archive.reference import Reference
 from scripts.archive.texts import saved_texts
+from scripts.archive.tolerance import TOLERANCES, difference
 from sentiment.inference import engines
 from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.cpu import has_bf16
 from sentiment.inference.engines.engine import Engine
-from sentiment.inference.engines.tolerance import TOLERANCES, difference
 from sentiment.inference.engines.torch_engine import load_model
 from sentiment.inference.microbatches import microbatches
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.archive.tolerance import difference
 from sentiment.inference.engines.engine import Engine, Layout, Rows
-from sentiment.inference.engines.tolerance import difference
 
 Texts = Sequence[NDArray[np.int32]]
 Logits = NDArray[np.float32]

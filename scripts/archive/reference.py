@@ -4,9 +4,9 @@ from pathlib import Path
 
 from scripts.archive.independence import Texts, alone, company
 from scripts.archive.probes import probes
+from scripts.archive.tolerance import TOLERANCES
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Layout
-from sentiment.inference.engines.tolerance import TOLERANCES
 from sentiment.inference.engines.torch_engine import TorchEngine
 from sentiment.inference.tokenizer import Tokenizer, longest_input
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scripts.archive import export
 from scripts.archive.independence import pick
 from scripts.archive.probes import special_tokens
-from sentiment.inference.engines.tolerance import TOLERANCES, difference
+from scripts.archive.tolerance import TOLERANCES, difference
 from sentiment.inference.microbatches import microbatches
 from tests import zoo_table
 from tests.zoo import ZOO, Kind

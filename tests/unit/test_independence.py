@@ -10,8 +10,8 @@ from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 
 from scripts.archive.independence import alone, company, random_rows
 from scripts.archive.packing import skip_padding
+from scripts.archive.tolerance import TOLERANCES, difference
 from sentiment.inference.engines.engine import Layout, Rows, arrays
-from sentiment.inference.engines.tolerance import TOLERANCES, difference
 
 SPECIAL = 2
 TEXTS = [
