@@ -31,7 +31,8 @@ class PeerProcess:
             "PYTHONPATH": os.pathsep.join(path),
             "ARCHIVE": str(unpacked or archive),
             "PORT": str(port),
-            "HF_HUB_OFFLINE": "1",
+            # What a framework keeps in the home folder goes with the peer.
+            "HOME": str(folder),
         }
         with self.log.open("wb") as log:
             # In its own session, so that Ctrl-C reaches it only through `stop`.

@@ -7,6 +7,7 @@ of these, have their own: `handler/sentiment/inference/engines/telemetry.py`.
 
 import os
 import sys
+from collections.abc import Iterable
 
 from scripts.paths import ROOT
 
@@ -22,12 +23,26 @@ _OFFLINE_BY_USER = _OFFLINE in os.environ
 
 
 def silence() -> None:
-    """Turn off telemetry, the Hugging Face hub and caches in the home folder, in this process."""
+    """Turn off telemetry, the Hugging Face hub and caches in the home folder, in this process.
+
+    Nor does a request to a server of this machine go through a proxy.
+    """
     os.environ.update(_SETTINGS)
     os.environ[_OFFLINE] = "1"
     os.environ["MPLCONFIGDIR"] = str(ROOT / ".run" / "matplotlib")
     # OpenVINO's converter reports through this package, which is optional.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    bypass_proxies(("127.0.0.1", "localhost", "::1"))
+
+
+def bypass_proxies(hosts: Iterable[str]) -> None:
+    """Have this process and its children reach `hosts` directly, whatever proxy is set."""
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if listed.strip() == "*":
+        return
+    names = [name for name in listed.split(",") if name]
+    merged = ",".join(dict.fromkeys([*names, *hosts]))
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = merged
 
 
 def allow_hub() -> None:

@@ -21,9 +21,6 @@ from scripts.paths import MODEL_STORE, ROOT
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
 
-# Nor must a proxy of the environment stand between a test and this machine.
-os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-
 # A user's own settings must not lead a test to another server.
 for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
     del os.environ[name]

@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import, which may read it
@@ -38,6 +39,10 @@ class Sentiment:
 
 def main() -> None:
     """Start Ray and the deployment, and wait for SIGTERM."""
+    # Ray's dashboard looks for its configuration at home. Without one it asks the metadata services
+    # of three clouds where it runs, even with RAY_USAGE_STATS_ENABLED=0.
+    configuration = Path.home() / "ray_bootstrap_config.yaml"
+    configuration.write_text("provider: {type: local}\n", encoding="utf-8")
     # Under /tmp, because the path of a socket must be short.
     with tempfile.TemporaryDirectory(
         prefix="ray-",

@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 
 from scripts.launcher import preflight, processes
-from scripts.launcher.addresses import bypass_proxies
 from scripts.launcher.java import java_home
 from scripts.launcher.ports import free_ports
 from scripts.launcher.processes import Processes
 from scripts.launcher.properties import Properties
 from scripts.launcher.readiness import Readiness
 from scripts.paths import ROOT
+from scripts.silence import bypass_proxies
 from sentiment_client import ManagementClient, Prediction, SentimentClient
 
 MODEL = "sentiment"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -79,3 +80,15 @@ def checkout(work: Path) -> Path:
         else:
             shutil.copy(source, folder)
     return folder
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Every process that works in a folder, as TorchServe's Java does in its home."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()) == folder:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

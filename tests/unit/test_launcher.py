@@ -8,10 +8,10 @@ import pytest
 from requests.utils import should_bypass_proxies
 
 from scripts.failure import Failure
-from scripts.launcher.addresses import bypass_proxies
 from scripts.launcher.java import java_home, major_version
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
+from scripts.silence import bypass_proxies
 
 
 def test_properties_are_read_as_java_reads_them(tmp_path: Path) -> None:
