@@ -37,14 +37,14 @@ class Leaking:
         if self.leak == "padding":
             sums += [[width - sum(map(len, row))] for row in rows for _ in row]
         elif self.leak == "order":
-            sums += np.arange(len(texts), dtype=np.float32)[:, None]
+            sums += np.arange(len(texts))[:, None]
         elif self.leak == "special tokens":
             counts = [int((text == SPECIAL).sum()) for text in texts]
             if len(set(counts)) > 1:
                 sums = np.roll(sums, counts[0])
         elif self.leak == "neighbors in a row":
             sums += [[len(row)] for row in rows for _ in row]
-        return sums
+        return sums.astype(np.float32)
 
 
 def moved(leak: str, layout: Layout) -> float:
