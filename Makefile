@@ -7,7 +7,7 @@ ARCHIVE := model_store/sentiment.mar
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test check format docs bench tune .target train evaluate constraints clean
+.PHONY: help serve stop archive test zoo check format docs bench tune .target train evaluate constraints clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,10 @@ archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
 	@$(VENV)/python -m pytest
+
+zoo: .venv/.serve .venv/.test  ## Package every kind of checkpoint, and write docs/models.md
+	@ZOO=1 $(VENV)/python -m pytest tests/archive/test_zoo.py
+	@PYTHONPATH=handler $(VENV)/python -m tests.zoo_table
 
 check: .venv/.serve .venv/.test .venv/.check  ## Lint, formatting and types
 	@$(VENV)/ruff check .

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.load import loads, texts
-from benchmarks.load.arguments import positive
+from benchmarks.load.arguments import add_texts, positive
 from benchmarks.load.prerequisites import check_archive, check_wrk
 from benchmarks.report import markdown
 from benchmarks.results import Results
@@ -66,14 +66,7 @@ def arguments() -> argparse.Namespace:
         type=positive,
         help="per closed loop; open loops take twice as long (default: 5, or 1 with --quick)",
     )
-    parser.add_argument(
-        "--texts",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        default=[],
-        help="files with one text per line (default: the bundled corpus)",
-    )
+    add_texts(parser)
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--archive", type=Path, default=ARCHIVE, metavar="FILE")
     parser.add_argument("--results", type=Path, default=markdown.RESULTS, metavar="FILE")

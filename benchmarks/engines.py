@@ -20,7 +20,7 @@ import yaml
 from tqdm import tqdm
 
 from benchmarks.load import texts
-from benchmarks.load.arguments import positive
+from benchmarks.load.arguments import add_texts, positive
 from benchmarks.load.loads import MANY
 from benchmarks.load.prerequisites import check_archive
 from scripts.failure import Failure, reports_failures
@@ -43,14 +43,7 @@ def main() -> None:
         "--engines", nargs="+", choices=ENGINES, default=ENGINES, help="default: all"
     )
     parser.add_argument("--rounds", type=positive, default=3, help="default: 3")
-    parser.add_argument(
-        "--texts",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        default=[],
-        help="files with one text per line (default: the bundled corpus)",
-    )
+    add_texts(parser)
     args = parser.parse_args()
     check_archive(ARCHIVE)
     corpora = texts.read(args.texts)

@@ -1,9 +1,10 @@
 """Small random checkpoints, one for each kind that people package."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any
 
+from sentiment.inference.engines.engine import Layout
 from tests.vocabularies import (
     CHINESE,
     DNA,
@@ -87,7 +88,7 @@ class Kind:
     """A kind of checkpoint: an architecture, its sizes, a vocabulary, and a head.
 
     `pad` of "config" is the tokenizer's own; None or a number is what the config says instead.
-    `layout` is how texts share rows in its exported model, or in torch if that serves it.
+    `exported` is the row layout of its exported model, if it has one; `torch` is that of torch.
     `refused` is part of the reason why it cannot be packaged.
     """
 
@@ -97,40 +98,72 @@ class Kind:
     vocabulary: Vocabulary
     changes: Config = field(default_factory=dict)
     pad: int | str | None = "config"
-    layout: str = "padded"
+    exported: Layout | None = "padded"
+    torch: Layout = "padded"
     refused: str = ""
+    sentencepiece_only: bool = False
 
 
 ZOO = (
-    Kind("BERT", "bert", BERT, _bert),
-    Kind("BERT, three labels", "bert", BERT, _bert, {"num_labels": 3}),
-    Kind("BERT, 5,000 labels", "bert", BERT, _bert, {"num_labels": 5_000}),
-    Kind("BERT, multi-label", "bert", BERT, _bert, MULTI_LABEL),
-    Kind("BERT, one logit", "bert", BERT, _bert, {"num_labels": 1}),
-    Kind("BERT, regression", "bert", BERT, _bert, {"num_labels": 1, "problem_type": "regression"}),
-    Kind("BERT, Chinese", "bert", BERT, lambda: wordpiece("BertTokenizer", texts=CHINESE)),
-    Kind("BERT, DNA", "bert", BERT, lambda: wordpiece("BertTokenizer", texts=DNA)),
-    Kind("DistilBERT", "distilbert", DISTILBERT, lambda: wordpiece("DistilBertTokenizer")),
+    Kind("BERT", "bert", BERT, _bert, exported="packed"),
+    Kind("BERT, three labels", "bert", BERT, _bert, {"num_labels": 3}, exported="packed"),
+    Kind("BERT, 5,000 labels", "bert", BERT, _bert, {"num_labels": 5_000}, exported="packed"),
+    Kind("BERT, multi-label", "bert", BERT, _bert, MULTI_LABEL, exported="packed"),
+    Kind("BERT, one logit", "bert", BERT, _bert, {"num_labels": 1}, exported="packed"),
+    Kind(
+        "BERT, regression",
+        "bert",
+        BERT,
+        _bert,
+        {"num_labels": 1, "problem_type": "regression"},
+        exported="packed",
+    ),
+    Kind(
+        "BERT, Chinese",
+        "bert",
+        BERT,
+        lambda: wordpiece("BertTokenizer", texts=CHINESE),
+        exported="packed",
+    ),
+    Kind(
+        "BERT, DNA", "bert", BERT, lambda: wordpiece("BertTokenizer", texts=DNA), exported="packed"
+    ),
+    Kind(
+        "DistilBERT",
+        "distilbert",
+        DISTILBERT,
+        lambda: wordpiece("DistilBertTokenizer"),
+        exported="packed",
+    ),
     Kind(
         "ALBERT",
         "albert",
         BERT | {"embedding_size": 8},
         lambda: unigram("AlbertTokenizer", "<pad> <unk> [CLS] [SEP] [MASK]"),
+        exported="packed",
     ),
-    Kind("ELECTRA", "electra", BERT | {"embedding_size": 8}, lambda: wordpiece("ElectraTokenizer")),
-    Kind("RoBERTa", "roberta", BERT, _roberta),
-    Kind("XLM-R", "xlm-roberta", BERT, _xlm_roberta),
+    Kind(
+        "ELECTRA",
+        "electra",
+        BERT | {"embedding_size": 8},
+        lambda: wordpiece("ElectraTokenizer"),
+        exported="packed",
+    ),
+    Kind("RoBERTa", "roberta", BERT, _roberta, exported="packed"),
+    Kind("XLM-R", "xlm-roberta", BERT, _xlm_roberta, exported="packed"),
     Kind(
         "CamemBERT",
         "camembert",
         BERT,
         lambda: unigram("CamembertTokenizer", "<s>NOTUSED <pad> </s>NOTUSED <unk>"),
+        exported="packed",
     ),
     Kind(
         "MPNet",
         "mpnet",
         BERT,
         lambda: wordpiece("MPNetTokenizer", "[UNK] <s> <pad> </s> <mask>"),
+        exported="packed",
     ),
     Kind(
         "DeBERTa",
@@ -145,6 +178,8 @@ ZOO = (
         "deberta-v2",
         DEBERTA | DEBERTA_V3,
         lambda: SentencepieceOnly("DebertaV2Tokenizer", "[PAD] [CLS] [SEP] [UNK]", "[UNK]"),
+        refused="" if find_spec("sentencepiece") else "sentencepiece==0.2.1",
+        sentencepiece_only=True,
     ),
     Kind("ModernBERT", "modernbert", BERT | {"local_attention": 8}, _bert),
     Kind(
@@ -158,23 +193,46 @@ ZOO = (
         "big_bird",
         BERT | {"block_size": 4, "num_random_blocks": 1},
         lambda: unigram("BigBirdTokenizer", "<pad> </s> <s> <unk>"),
+        exported="packed",
     ),
     Kind(
         "Longformer",
         "longformer",
         BERT | {"attention_window": 8},
         lambda: byte_level("LongformerTokenizer"),
+        exported=None,
     ),
     Kind(
         "Funnel",
         "funnel",
         FUNNEL,
         lambda: wordpiece("FunnelTokenizer", "<unk> <pad> <cls> <sep> <mask>"),
+        exported=None,
     ),
-    Kind("XLNet", "xlnet", XLNET, lambda: unigram("XLNetTokenizer", XLNET_SPECIALS)),
-    Kind("FNet", "fnet", BERT, lambda: unigram("FNetTokenizer", "<pad> <unk> [CLS] [SEP] [MASK]")),
+    Kind(
+        "XLNet",
+        "xlnet",
+        XLNET,
+        lambda: unigram("XLNetTokenizer", XLNET_SPECIALS),
+        exported=None,
+        torch="equal",
+    ),
+    Kind(
+        "FNet",
+        "fnet",
+        BERT,
+        lambda: unigram("FNetTokenizer", "<pad> <unk> [CLS] [SEP] [MASK]"),
+        exported=None,
+        torch="equal",
+    ),
     Kind("BART", "bart", BART, lambda: byte_level("BartTokenizer")),
-    Kind("mBART", "mbart", BART, lambda: unigram("MBartTokenizer", "<s> <pad> </s> <unk>")),
+    Kind(
+        "mBART",
+        "mbart",
+        BART,
+        lambda: unigram("MBartTokenizer", "<s> <pad> </s> <unk>"),
+        exported=None,
+    ),
     Kind("T5", "t5", T5, lambda: unigram("T5Tokenizer", "<pad> </s> <unk>")),
     Kind("UMT5", "umt5", T5, lambda: unigram("T5Tokenizer", "<pad> </s> <unk>")),
     Kind("GPT-2, no pad token", "gpt2", GPT2, _gpt2, pad=None),
@@ -190,31 +248,3 @@ ZOO = (
         lambda: byte_fallback("GemmaTokenizer", "<pad> <eos> <bos> <unk>"),
     ),
 )
-
-
-def make(kind: Kind, folder: Path) -> Path:
-    """Write a checkpoint of that kind into `folder`, as `save_pretrained` does."""
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = kind.vocabulary()
-    if not isinstance(tokenizer, SentencepieceOnly):
-        # RoBERTa's kind begins to count behind the id of its padding, so it has fewer places.
-        tokenizer.model_max_length = POSITIONS - 4
-    tokenizer.save_pretrained(folder)
-    config = AutoConfig.for_model(
-        kind.model_type,
-        **kind.config,
-        **kind.changes,
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id if kind.pad == "config" else kind.pad,
-    )
-    torch.manual_seed(0)
-    model = AutoModelForSequenceClassification.from_config(config)
-    with torch.no_grad():  # far enough apart that another text has another score
-        for name, weight in model.named_parameters():
-            if weight.ndim > 1:
-                weight.normal_(0, 1 if "embed" in name else 1.5 * weight.shape[-1] ** -0.5)
-    model.save_pretrained(folder)
-    return folder

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +12,20 @@ from numpy.typing import NDArray
 
 from scripts.archive import export
 from scripts.archive.checkpoint import save_checkpoint
+from scripts.archive.independence import alone
+from scripts.archive.probes import special_tokens
 from scripts.archive.texts import comparison_texts, save_texts
 from scripts.failure import Failure
 from sentiment.inference import engines
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Engine
+from sentiment.inference.engines.tolerance import difference
 from sentiment.inference.tokenizer import Tokenizer, longest_input
-from tests.zoo import Kind, make
+from tests.vocabularies import SentencepieceOnly
+from tests.zoo import POSITIONS, Kind
 
-THREADS = 2
+THREADS = 1
+TEXTS = ("A gripping film.", "Dull, and far too long! " * 3, "No. " * 200, "It")
 
 
 @dataclass
@@ -45,15 +49,13 @@ class Package:
         }
 
     @property
-    def layout(self) -> str:
-        """The row layout of the exported model, or that of torch with its name."""
-        if "fp32" in self.record:
-            return str(self.record["fp32"]["layout"])
-        return f"torch, {self.record['torch']['layout']}"
+    def layouts(self) -> dict[str, str]:
+        """The row layout of each engine, by its name."""
+        return {name: str(entry["layout"]) for name, entry in self.record.items()}
 
 
-def package(kind: Kind, folder: Path) -> Package:
-    """Make a checkpoint of that kind and prepare it for serving in `folder`."""
+def package(kind: Kind, folder: Path, exports: bool) -> Package:
+    """Make a checkpoint of that kind in `folder`, for all engines or, fast, for torch alone."""
     model = folder / "model"
     log = io.StringIO()
     try:
@@ -62,13 +64,59 @@ def package(kind: Kind, folder: Path) -> Package:
             _, tokenizer = save_checkpoint(str(folder / "saved"), model)
             save_texts(comparison_texts(tokenizer), model)
             try:
-                export.add_engines(model)
+                if exports:
+                    export.add_engines(model)
+                else:
+                    export.measure_torch(model)
             except Exception as error:
                 print(f"  not exported: {export.root_cause(error)}")
     except Failure as failure:
         return Package(model, refusal=str(failure), log=log.getvalue())
-    record = json.loads((model / engines.AGREEMENT_FILE).read_text(encoding="utf-8"))
-    return Package(model, log=log.getvalue(), record=record)
+    return Package(model, log=log.getvalue(), record=engines.read_record(model))
+
+
+def make(kind: Kind, folder: Path) -> Path:
+    """Write a checkpoint of that kind into `folder`, as `save_pretrained` does."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = kind.vocabulary()
+    if not isinstance(tokenizer, SentencepieceOnly):
+        # RoBERTa's kind begins to count behind the id of its padding, so it has fewer places.
+        tokenizer.model_max_length = POSITIONS - 4
+    tokenizer.save_pretrained(folder)
+    config = AutoConfig.for_model(
+        kind.model_type,
+        **kind.config,
+        **kind.changes,
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id if kind.pad == "config" else kind.pad,
+    )
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(config)
+    with torch.no_grad():  # far enough apart that another text has another score
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                weight.normal_(0, 1 if "embed" in name else 1.5 * weight.shape[-1] ** -0.5)
+    model.save_pretrained(folder)
+    return folder
+
+
+def pipeline_differences(packaged: Package) -> dict[str, float]:
+    """Largest difference of each engine's logits from those of `transformers`' pipeline.
+
+    Relative to a text's largest logit; see `difference`.
+    """
+    specials = special_tokens(packaged.folder)
+    texts = [*TEXTS, *(f"A {special} film {special}{special}" for special in specials)]
+    tokens = packaged.tokenizer(texts)
+    texts = [text for text, own in zip(texts, tokens, strict=True) if len(own.ids)]
+    expected = pipeline_logits(packaged.folder, texts, packaged.max_tokens)
+    ids = [own.ids for own in tokens if len(own.ids)]
+    return {
+        name: difference(alone(engine, ids), expected) for name, engine in packaged.engines.items()
+    }
 
 
 def pipeline_logits(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:

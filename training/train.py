@@ -69,17 +69,8 @@ def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: 
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = training_dtype(recipe.precision, device)
-    base = packaged_minilm() if recipe.base == Recipe.base else recipe.base
-    tokenizer = AutoTokenizer.from_pretrained(base, model_max_length=MAX_TOKENS)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        base,
-        dtype=torch.float32,
-        id2label=LABELS,
-        label2id={name: index for index, name in LABELS.items()},
-        # The fused attention kernel has no dropout on the attention weights.
-        attention_probs_dropout_prob=0.0,
-    ).to(device)
-    model.train()
+    tokenizer, model = load_base(recipe.base)
+    model.to(device).train()
     average = AveragedModel(
         model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay), use_buffers=True
     )
@@ -109,18 +100,11 @@ def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: 
             for step, batch in enumerate(batches.epoch(epoch)):
                 if step < state["step"]:
                     continue
-                rate = _rate(done, sum(per_epoch), recipe)
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
-                with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                    loss = _loss(model, batch, device)
-                torch.autograd.backward(loss)
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                optimizer.zero_grad()
+                    group["lr"] = _rate(done, sum(per_epoch), recipe)
+                state["losses"].append(_step(model, optimizer, batch, device, dtype))
                 average.update_parameters(model)
                 done += 1
-                state["losses"].append(loss.item())
                 state["epoch"], state["step"] = epoch, step + 1
                 bar.set_postfix(loss=f"{_mean(state['losses'][-200:]):.3f}", refresh=False)
                 bar.update()
@@ -135,6 +119,21 @@ def train(recipe: Recipe, data: Path, out: Path, run: Path, checkpoint_minutes: 
     shipped.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
     print(f"Wrote {out}")
+
+
+def load_base(base: str) -> tuple[Any, Any]:
+    """Return the tokenizer of `base` and its model, in fp32, with a new head for `LABELS`."""
+    path = packaged_minilm() if base == Recipe.base else base
+    tokenizer = AutoTokenizer.from_pretrained(path, model_max_length=MAX_TOKENS)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        path,
+        dtype=torch.float32,
+        id2label=LABELS,
+        label2id={name: index for index, name in LABELS.items()},
+        # The fused attention kernel has no dropout on the attention weights.
+        attention_probs_dropout_prob=0.0,
+    )
+    return tokenizer, model
 
 
 def packaged_minilm() -> str:
@@ -153,6 +152,23 @@ def training_dtype(precision: str, device: torch.device) -> torch.dtype:
             native = bool(torch.cpu.get_capabilities().get("amx_bf16"))
         return torch.bfloat16 if native else torch.float32
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+
+
+def _step(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> float:
+    """Update the model by one batch, in `dtype` arithmetic; return the loss."""
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        loss = _loss(model, batch, device)
+    torch.autograd.backward(loss)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item()
 
 
 def _loss(model: torch.nn.Module, batch: Batch, device: torch.device) -> Tensor:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from pathlib import Path
 
 
 def positive(text: str) -> int:
@@ -18,3 +19,15 @@ def milliseconds(text: str) -> float:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"must be a duration such as 50ms or 0.2s, not {text!r}")
     return value
+
+
+def add_texts(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--texts FILE ...`, a list of paths that is empty by default."""
+    parser.add_argument(
+        "--texts",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        default=[],
+        help="files with one text per line (default: the bundled corpus)",
+    )

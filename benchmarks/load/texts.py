@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from benchmarks.load.loads import MANY
+from scripts.archive.texts import CORPUS, read_lines
 from scripts.failure import Failure
 from scripts.paths import ROOT
 
-CORPUS = ROOT / "scripts" / "archive" / "corpus.txt"
 SETTINGS = ROOT / "handler" / "model-config.yaml"
 # A line of the corpus with more words than this is a review, otherwise it is a sentence.
 SENTENCE_WORDS = 60
@@ -39,15 +39,10 @@ def lines(path: Path) -> list[str]:
 
     Raises Failure if it cannot be read, has no texts, or has one that the service would refuse.
     """
-    try:
-        texts = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise Failure(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise Failure(f"{path} is not UTF-8 text: {error}.") from None
-    texts = list(dict.fromkeys(text for text in texts if text and not text.startswith("#")))
+    stripped = (line.strip() for line in read_lines(path))
+    texts = list(dict.fromkeys(text for text in stripped if not text.startswith("#")))
     if not texts:
-        raise Failure(f"{path} has no texts: write one per line.")
+        raise Failure(f"{path} has only comments: write one text per line.")
     handler = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["handler"]
     limit, longest = handler["max_chars_per_text"], max(map(len, texts))
     if longest > limit:

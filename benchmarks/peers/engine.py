@@ -5,38 +5,18 @@ the engine that the service runs on this machine.
 """
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-from ts.context import Context
-from ts.utils.util import get_yaml_config
-
+from scripts.archive.loading import load_handler
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
 
 
 def load() -> Any:
     """Return the handler's `Classifier`, warmed up."""
-    # The archive's own module: `PeerProcess` puts the unpacked archive on the path.
-    from sentiment_handler import SentimentHandler
-
-    folder = Path(os.environ["ARCHIVE"])
-    manifest = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text(encoding="utf-8"))
-    handler = SentimentHandler()
-    handler.initialize(
-        Context(
-            manifest["model"]["modelName"],
-            str(folder),
-            manifest,
-            batch_size=1,
-            gpu=None,
-            mms_version="",
-            model_yaml_config=get_yaml_config(folder / manifest["model"]["configFile"]),
-        )
-    )
-    return handler.classifier
+    return load_handler(Path(os.environ["ARCHIVE"])).classifier
 
 
 def workers() -> int:

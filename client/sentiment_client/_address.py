@@ -1,4 +1,4 @@
-"""What people write for a server -> the address that requests are sent to."""
+"""Addresses: from what users write to what requests are sent to."""
 
 import ipaddress
 import os
@@ -6,15 +6,15 @@ import socket
 from urllib.parse import SplitResult, quote, urlsplit
 
 
-def address_or_default(written: str | None, variable: str, default: str) -> str:
-    """The address that is written, or that of the environment, or the default.
+def address_or_default(address: str | None, variable: str, default: str) -> str:
+    """The address that was passed, or that of the environment, or the default.
 
     An empty variable counts as unset.
     """
-    return written or os.environ.get(variable, "").strip() or default
+    return address or os.environ.get(variable, "").strip() or default
 
 
-def base_address(written: str, default_port: int) -> str:
+def base_address(address: str, default_port: int) -> str:
     """Complete an address; raises ValueError for what is not an HTTP address.
 
     >>> base_address("localhost", 8080)
@@ -34,17 +34,17 @@ def base_address(written: str, default_port: int) -> str:
     Traceback (most recent call last):
     ValueError: The address holds a user name or password: leave out what ends with '@', ...
     """
-    written = written.strip()
-    if "@" in written:  # wherever it is, as a password may hold a "/" or a "#"
+    address = address.strip()
+    if "@" in address:  # wherever it is, as a password may hold a "/" or a "#"
         raise ValueError(
             "The address holds a user name or password: leave out what ends with '@', and pass "
             "a token if the server needs one."
         )
     # With a scheme, the default port is the scheme's own, as in a browser.
-    complete = "://" in written
-    parts = _split(written if complete else f"http://{written}")
+    complete = "://" in address
+    parts = _split(address if complete else f"http://{address}")
     if parts is None or parts.scheme not in ("http", "https"):
-        shown = written.partition("?")[0].partition("#")[0]
+        shown = address.partition("?")[0].partition("#")[0]
         raise ValueError(f"{shown!r} is not an HTTP address such as http://127.0.0.1:8080.")
     if parts.query or parts.fragment:
         raise ValueError(f"The address of {parts.hostname!r} has a query or '#': leave it out.")
@@ -63,7 +63,7 @@ def model_path(api: str, model: str, version: str | None = None) -> str:
     return "/".join(["", api, *(quote(part, safe="") for part in (model, version) if part)])
 
 
-def grpc_target(written: str, default_port: int) -> tuple[str, bool]:
+def grpc_target(address: str, default_port: int) -> tuple[str, bool]:
     """The host and port of a gRPC server, and whether it is reached over TLS.
 
     >>> grpc_target("localhost", 7070)
@@ -74,9 +74,9 @@ def grpc_target(written: str, default_port: int) -> tuple[str, bool]:
     Traceback (most recent call last):
     ValueError: 'localhost:7070/team' has a path, which gRPC has no place for: leave it out.
     """
-    parts = urlsplit(base_address(written, default_port))
+    parts = urlsplit(base_address(address, default_port))
     if parts.path:
-        raise ValueError(f"{written!r} has a path, which gRPC has no place for: leave it out.")
+        raise ValueError(f"{address!r} has a path, which gRPC has no place for: leave it out.")
     return f"{_host(parts)}:{parts.port or default_port}", parts.scheme == "https"
 
 
@@ -119,17 +119,17 @@ def _is_own(host: str) -> bool:
     return True
 
 
-def _split(written: str) -> SplitResult | None:
+def _split(address: str) -> SplitResult | None:
     """The parts of an address whose host and port can be requested, or None."""
     try:
-        parts = urlsplit(written)
+        parts = urlsplit(address)
         if not parts.hostname or parts.port == 0:
             return None
         if ":" not in parts.hostname:
             parts.hostname.encode("idna")
     except ValueError:
         return None
-    return None if any(char.isspace() or not char.isprintable() for char in written) else parts
+    return None if any(char.isspace() or not char.isprintable() for char in address) else parts
 
 
 def _host(parts: SplitResult) -> str:

@@ -67,8 +67,8 @@ class BaseClient:
         )
 
     def _connect(self, address: str | None, **options: Any) -> Transport:
-        written = address_or_default(address, "SENTIMENT_ADDRESS", "http://127.0.0.1:8080")
-        return self._transport_type(base_address(written, 8080), **options)
+        address = address_or_default(address, "SENTIMENT_ADDRESS", "http://127.0.0.1:8080")
+        return self._transport_type(base_address(address, 8080), **options)
 
     async def _close(self) -> None:
         await self._transport.close()

@@ -126,7 +126,9 @@ async def chunks_async(texts: AsyncIterable[object]) -> AsyncGenerator[Chunk, No
 
 
 def refuse_single(texts: object) -> None:
-    """Raise TypeError for what would be taken apart into letters, numbers or keys."""
+    """Raise TypeError for what would be taken apart into letters, numbers, keys or columns."""
+    if hasattr(type(texts), "columns"):
+        raise TypeError("This takes a list of texts: pass one column of the data frame.")
     if isinstance(texts, str | bytes | bytearray | Mapping):
         raise TypeError("This takes a list of texts; for one text there is predict.")
 

@@ -32,8 +32,8 @@ def certificates(verify: Verify) -> bool | str:
     """
     origin, path = "verify", verify
     if verify is True:
-        named = ((name, os.environ.get(name, "")) for name in _VARIABLES)
-        origin, path = next(((name, value) for name, value in named if value), ("verify", True))
+        values = ((name, os.environ.get(name, "")) for name in _VARIABLES)
+        origin, path = next(((name, value) for name, value in values if value), ("verify", True))
     if isinstance(path, bool):
         return path
     # OpenSSL takes several folders in one variable; the first that there is will do.

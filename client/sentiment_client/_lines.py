@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from io import BufferedIOBase
 
-# Bytes that are read at once, where so many are there. A pipe holds 64 KiB.
+# The most bytes per read. A pipe holds 64 KiB.
 BLOCK = 1 << 20
 
 
 def arriving_lines(stream: BufferedIOBase) -> Iterator[list[str]]:
-    """Lists of lines: those that are there, then, when others have come, those.
+    """The lines in the groups in which they arrive.
 
-    So a line that comes alone waits for no other, and of a file only a part is held. Raises
-    ValueError for a line that is not UTF-8, when those before it have been taken.
+    A line does not wait for later ones, and only a part of a file is held in memory. Raises
+    ValueError for a line that is not UTF-8, after the lines before it.
     """
     rest, count = b"", 0
     while block := stream.read1(BLOCK):

@@ -30,7 +30,7 @@ LONGEST_RETRY_AFTER = 10.0
 # Seconds that a worker is waited for if a management address is known, and that a request waits
 # for its turn after a worker died.
 LONGEST_RESTART = 30.0
-_POLL = 0.02
+_POLL = 0.05
 # TorchServe rewrites its key file in place: one that cannot be read is read again this often.
 _TOKEN_READS, _TOKEN_PAUSE = 5, 0.05
 
@@ -115,7 +115,7 @@ class Retries:
 
     async def _wait(self, number: int, failures: Sequence[SentimentError]) -> None:
         last, retry = failures[-1], _count(failures)
-        if retry_rule(type(last)).retries is NEVER:
+        if retry_rule(type(last)).retries == NEVER:
             return  # a new token needs no pause
         pause = pause_before(type(last), retry, last.retry_after)
         log_retry(self.server, last, retry, self.limit(type(last)), pause)

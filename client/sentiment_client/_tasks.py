@@ -1,4 +1,4 @@
-"""Calls that run beside their caller, and end when nobody waits for them any more."""
+"""Cancellable background calls."""
 
 import threading
 from collections import deque
@@ -14,14 +14,14 @@ _cancelled: ContextVar[threading.Event] = ContextVar("cancelled")
 
 
 class Cancelled(Exception):
-    """Nobody waits for this call any more."""
+    """The caller of this call has given it up."""
 
 
 class Task(Generic[R]):
-    """One call in a thread of its own.
+    """One call in a new daemon thread.
 
-    Not `concurrent.futures`' threads, which a program waits for before it ends: a server that
-    hangs would keep whoever presses Ctrl-C waiting for it, too.
+    A program waits for the threads of `concurrent.futures` before it ends: Ctrl-C would have no
+    effect while a server hangs.
     """
 
     def __init__(self, call: Callable[[T], R], argument: T) -> None:
@@ -34,7 +34,7 @@ class Task(Generic[R]):
         return self._future.result()
 
     def cancel(self) -> None:
-        """Let the call end at its next pause. A request that was sent is not sent again."""
+        """End the call at its next pause, so that it sends no further request."""
         self._cancelled.set()
 
     def _run(self, call: Callable[[T], R], argument: T) -> None:
@@ -46,7 +46,7 @@ class Task(Generic[R]):
 
 
 async def pause(seconds: float) -> None:
-    """Sleep in place; raises Cancelled when this runs in a task that is cancelled."""
+    """Sleep without suspending; raises Cancelled if this runs in a task that is cancelled."""
     if _cancelled.get(threading.Event()).wait(seconds):
         raise Cancelled
 
@@ -54,17 +54,17 @@ async def pause(seconds: float) -> None:
 def in_order(
     call: Callable[[T], R], items: Iterable[T], in_flight: int
 ) -> Generator[R, None, None]:
-    """Call with each item, so many at a time, and yield what each call returns, in order.
+    """Call with every item, `in_flight` at a time, and yield the results in order.
 
-    An item is taken only when its call can start. What a call raises is raised here; whichever
-    way this ends, no call is left that would do more than finish what it has begun.
+    An item is read only when its call can start. An exception of a call is raised here. When this
+    ends, for any reason, the calls that are left are cancelled.
     """
     running: deque[Task[R]] = deque()
     try:
         for item in items:
             running.append(Task(call, item))
             if len(running) >= in_flight:
-                result = running[0].result()  # of a task that is still there to be cancelled
+                result = running[0].result()  # stays in the list, so that it can be cancelled
                 running.popleft()
                 yield result
         while running:
@@ -76,9 +76,9 @@ def in_order(
 
 
 def finished(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine that waits in place, as those of the blocking clients do, to its end.
+    """Run a coroutine that never suspends, as it blocks instead, and return its result.
 
-    So what blocking and asynchronous clients have in common is written once, as coroutines.
+    This way the logic that blocking and asynchronous clients share is written once, as coroutines.
     """
     try:
         coroutine.send(None)

@@ -77,8 +77,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     add("--json", action="store_true", help="print JSON, one object per line")
 
     def parser(create: Callable[..., Any], *args: str, **texts: str) -> argparse.ArgumentParser:
-        made = create(*args, parents=[options], formatter_class=_formatter, **texts)
-        return cast(argparse.ArgumentParser, made)
+        result = create(*args, parents=[options], formatter_class=_formatter, **texts)
+        return cast(argparse.ArgumentParser, result)
 
     top = parser(
         argparse.ArgumentParser,
@@ -90,11 +90,11 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     commands = top.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
     def command(name: str, about: str, run: Callable[..., int]) -> argparse.ArgumentParser:
-        made = parser(
+        child = parser(
             commands.add_parser, name, help=about, description=f"{about[0].upper()}{about[1:]}."
         )
-        made.set_defaults(run=run)
-        return made
+        child.set_defaults(run=run)
+        return child
 
     predict = command("predict", "score texts", _predict)
     predict.add_argument(
@@ -108,8 +108,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
 def _defaults() -> argparse.Namespace:
     variables = {"address": "ADDRESS", "management": "MANAGEMENT", "token_file": "TOKEN_FILE"}
-    given = {name: os.environ.get(f"SENTIMENT_{value}") for name, value in variables.items()}
-    return argparse.Namespace(model="sentiment", timeout=60.0, json=False, **given)
+    environment = {name: os.environ.get(f"SENTIMENT_{value}") for name, value in variables.items()}
+    return argparse.Namespace(model="sentiment", timeout=60.0, json=False, **environment)
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

@@ -48,7 +48,7 @@ class SentimentError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether the same request may succeed when it is sent again."""
-        return retry_rule(type(self)).retries is not NEVER
+        return retry_rule(type(self)).retries != NEVER
 
 
 class ConnectionFailed(SentimentError):

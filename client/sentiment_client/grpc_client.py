@@ -43,8 +43,8 @@ class GrpcSentimentClient(SentimentClient):
     """
 
     def _connect(self, address: str | None, **options: Any) -> Transport:
-        written = address_or_default(address, "SENTIMENT_GRPC_ADDRESS", "127.0.0.1:7070")
-        return GrpcTransport(written, model=self._model, version=self._version, **options)
+        address = address_or_default(address, "SENTIMENT_GRPC_ADDRESS", "127.0.0.1:7070")
+        return GrpcTransport(address, model=self._model, version=self._version, **options)
 
 
 class GrpcTransport(Transport):
@@ -148,8 +148,8 @@ class GrpcTransport(Transport):
 
     def _unavailable(self, reason: str) -> SentimentError:
         """No server, no such host, no trust: gRPC tells them apart by its message alone."""
-        if found := re.search(r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER", reason):
-            return self._bad_certificate(found[0].lower().replace("_", " "))
+        if match := re.search(r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER", reason):
+            return self._bad_certificate(match[0].lower().replace("_", " "))
         if "Hostname Verification" in reason or "Peer name" in reason:
             return self._bad_certificate("it is for another host")
         if re.search(r"DNS resolution failed|errors resolving|lookup failed", reason):

@@ -39,9 +39,9 @@ class ManagementClient:
         token: str | None = None,
         token_file: Path | str | None = None,
     ) -> None:
-        written = address_or_default(address, "SENTIMENT_MANAGEMENT", "http://127.0.0.1:8081")
+        address = address_or_default(address, "SENTIMENT_MANAGEMENT", "http://127.0.0.1:8081")
         self._transport = BlockingTransport(
-            base_address(written, 8081),
+            base_address(address, 8081),
             kind="management",
             timeout=timeout,
             max_retries=max_retries,
@@ -171,8 +171,8 @@ class ManagementClient:
         TorchServe's answer names them, unless the archive brings its own number of workers.
         """
         status = str(answer.get("status")) if isinstance(answer, dict) else ""
-        if named := re.match(r'Model "(.+)" Version: (\S+) registered', status):
-            return named[1], named[2]
+        if match := re.match(r'Model "(.+)" Version: (\S+) registered', status):
+            return match[1], match[2]
         versions = [
             (version.name, version.version)
             for name in ([model] if model else self.list())

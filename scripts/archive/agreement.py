@@ -67,7 +67,7 @@ def differences(
     tell apart is no difference. NaN stays NaN, and so fails each comparison with a tolerance.
     """
     wanted = reference.astype(np.float64)
-    resolution = RESOLUTION * np.abs(wanted).max(initial=0)
+    resolution = RESOLUTION * np.abs(wanted).max(axis=0, initial=0)
     excess = np.maximum(np.abs(values.astype(np.float64) - wanted) - resolution, 0)
     scale: NDArray[np.float64] = np.ones(wanted.shape[1])  # [labels]
     if function == "none" and len(wanted):

@@ -7,7 +7,6 @@ pipeline scores for comparison; TEXTS is a file with one text per line. Run by `
 exit code 1 and the reason as its last line.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,17 +14,15 @@ from typing import Any
 
 import numpy as np
 from transformers import logging, pipeline
-from ts.context import Context
-from ts.utils.util import get_yaml_config
 
 from scripts.archive.agreement import differences
+from scripts.archive.loading import load_handler
 from scripts.archive.odd_texts import odd_texts
 from scripts.archive.texts import read_lines
 from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.prediction import Prediction
-from sentiment_handler import SentimentHandler
 
 # Largest difference of a score. In fp32 only the order of sums differs; what computes in fewer bits
 # was measured over many texts when it was exported.
@@ -55,7 +52,6 @@ def main() -> None:
     # Short and long in one batch, so that padding is at work.
     scored = [*texts[:SCORED], *odd_texts(reference.tokenizer, texts)]
     compare_tokens(classifier, reference.tokenizer, [*texts, *scored])
-    compare_inputs(reference, texts[:2])
     # What is served on this machine, and the reference of the engines that are served elsewhere.
     torch = Classifier(
         folder / "model",
@@ -69,24 +65,6 @@ def main() -> None:
     compare_scores(folder / "model", classifier, scored, expected)
 
 
-def load_handler(folder: Path) -> SentimentHandler:
-    """The archive's handler, loaded and warmed up as TorchServe does it on a CPU."""
-    manifest = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text(encoding="utf-8"))
-    handler = SentimentHandler()
-    handler.initialize(
-        Context(
-            manifest["model"]["modelName"],
-            str(folder),
-            manifest,
-            batch_size=1,
-            gpu=None,
-            mms_version="",
-            model_yaml_config=get_yaml_config(folder / manifest["model"]["configFile"]),
-        )
-    )
-    return handler
-
-
 def compare_tokens(classifier: Classifier, tokenizer: Any, texts: Sequence[str]) -> None:
     """Exit where the handler makes other token ids of a text than the tokenizer it was made of."""
     for text, tokens in zip(texts, classifier.tokenizer(texts), strict=True):
@@ -95,23 +73,6 @@ def compare_tokens(classifier: Classifier, tokenizer: Any, texts: Sequence[str])
             sys.exit(
                 f"the tokenizer ({type(tokenizer).__name__}) makes other token ids in transformers "
                 f"than its tokenizer.json alone, as of {text[:40]!a}: it is not supported"
-            )
-
-
-def compare_inputs(reference: Any, texts: Sequence[str]) -> None:
-    """Exit where the model needs more than token ids: the pipeline passes on all there is."""
-    settings = reference._preprocess_params
-    for text in texts:
-        inputs = reference.preprocess(text, **settings)
-        others = {name for name in inputs if name not in ("input_ids", "attention_mask")}
-        if not others or not inputs["input_ids"].numel():
-            continue
-        with_others = reference.forward(dict(inputs))["logits"]
-        kept = {name: value for name, value in inputs.items() if name not in others}
-        if not np.allclose(with_others, reference.forward(kept)["logits"], rtol=1e-5, atol=1e-6):
-            sys.exit(
-                f"the scores of this checkpoint depend on its tokenizer's {', '.join(others)}, "
-                "which are not passed on here: this architecture is not supported"
             )
 
 

@@ -13,6 +13,8 @@ from scripts.silence import allow_hub
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 # Entries of a config that would have code of the checkpoint's own loaded.
 _CUSTOM_CODE = ("auto_map", "custom_pipelines")
+# Of any vocabulary, some of these are tokens.
+_TEXT = "A good film. ACGT \u597d"
 
 
 def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
@@ -33,6 +35,7 @@ def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
         checkpoint, labels = _load_model(model)
         tokenizer = load_tokenizer(model)
         check_vocabulary(model, tokenizer, _embedding_rows(checkpoint))
+        _check_inputs(model, checkpoint, tokenizer)
         checkpoint.save_pretrained(folder, max_shard_size="1TB")
         tokenizer.save_pretrained(folder)
     except Failure:
@@ -50,7 +53,7 @@ def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
 
 
 def _load_model(model: str) -> tuple[Any, list[str]]:
-    from transformers import AutoModelForSequenceClassification
+    from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as ARCHITECTURES,
     )
@@ -62,7 +65,7 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
             "the result."
         )
     if config is not None:
-        check_task(model, config, frozenset(ARCHITECTURES.values()))
+        check_task(model, config, set(ARCHITECTURES.values()), set(CONFIG_MAPPING))
         names = label_names(config)
     loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
         model,
@@ -77,8 +80,9 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
     labels = names or [checkpoint.config.id2label[i] for i in range(checkpoint.config.num_labels)]
     checkpoint.config.id2label = dict(enumerate(labels))
     checkpoint.config.label2id = {label: index for index, label in enumerate(labels)}
-    # Else it answers with a tuple, which neither the pipeline nor an engine reads.
+    # Only the logits are read, from an output that names them.
     checkpoint.config.return_dict = True
+    checkpoint.config.output_attentions = checkpoint.config.output_hidden_states = False
     return checkpoint, labels
 
 
@@ -114,6 +118,26 @@ def _embedding_rows(checkpoint: Any) -> int | None:
         return int(checkpoint.get_input_embeddings().weight.shape[0])
     except (AttributeError, NotImplementedError):
         return None
+
+
+def _check_inputs(model: str, checkpoint: Any, tokenizer: Any) -> None:
+    """Raise Failure where logits depend on more than ids and mask: an engine gets nothing else."""
+    import torch
+
+    inputs = tokenizer(_TEXT, return_tensors="pt")
+    ids = inputs["input_ids"]
+    if not ids.numel():
+        return
+    with torch.inference_mode():
+        expected = checkpoint.eval()(**inputs).logits
+        logits = checkpoint(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-6):
+        others = [name for name in inputs if name not in ("input_ids", "attention_mask")]
+        raise Failure(
+            f"{model} has scores that depend on {' and '.join(others) or 'a missing mask'} from "
+            "its tokenizer, which is not supported: let model_input_names in tokenizer_config.json "
+            "be input_ids and attention_mask, if it was trained so."
+        )
 
 
 def _drop_custom_code(path: Path) -> None:

@@ -42,6 +42,7 @@ from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.cpu import has_bf16
 from sentiment.inference.engines.engine import Engine
 from sentiment.inference.engines.tolerance import TOLERANCES, difference
+from sentiment.inference.engines.torch_engine import load_model
 from sentiment.inference.microbatches import microbatches
 
 FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
@@ -73,23 +74,10 @@ def root_cause(error: BaseException) -> str:
 
 def add_engines(folder: Path) -> None:
     """Measure torch, then export and quantize; raises whatever the exporter does."""
-    from transformers import AutoModelForSequenceClassification
-
-    reference = Reference(folder, threads())
-    layout = reference.engine.layout
-    print(
-        f"  torch: answers alone and in company differ by {reference.company:.1g} ({layout} rows)"
-    )
-    record = {"torch": {"layout": layout, "company": reference.company}}
-    write(folder, record)
-    model: Any = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        local_files_only=True,
-        # Plain operators, which both runtimes fuse into faster ones than PyTorch's own attention.
-        attn_implementation="eager",
-    )
-    candidates = variants(model.eval(), Checkpoint.read(folder).pad_token_id)
+    reference = measure_torch(folder)
+    # Of plain operators, which both runtimes fuse into faster ones than PyTorch's own attention.
+    model = load_model(folder, dtype=torch.float32, attn_implementation="eager")
+    candidates = variants(model, Checkpoint.read(folder).pad_token_id)
     for number, (variant, inputs) in enumerate(candidates, 1):
         try:
             return add_variant(folder, variant, inputs, reference)
@@ -97,6 +85,15 @@ def add_engines(folder: Path) -> None:
             if number == len(candidates):
                 raise
             print(f"  not with {variant.description}: {root_cause(error)}")
+
+
+def measure_torch(folder: Path) -> Reference:
+    """Write the row layout of the torch engine, which serves what cannot be exported."""
+    reference = Reference(folder, threads())
+    layout, moved = reference.engine.layout, reference.company
+    print(f"  torch: alone and in company within {moved:.1g} ({layout} rows)")
+    write(folder, {"torch": {"layout": layout, "company": moved}})
+    return reference
 
 
 def add_variant(folder: Path, variant: Variant, inputs: Inputs, reference: Reference) -> None:

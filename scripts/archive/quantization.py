@@ -1,8 +1,8 @@
 """An exported model in fp32 -> one whose matrices are multiplied in int8.
 
-Weights have a scale a column. Activations have a scale a row, which is a token, found as they come:
-with one for the whole batch, as ONNX Runtime's own quantiser has it, a score would depend on what
-else is in the batch, and three times as many labels would change.
+Weights have one scale per column. Activations are quantized dynamically, with one scale per token.
+With one scale for the whole batch, as in ONNX Runtime's own quantizer, a score would depend on the
+other texts of the batch, and three times as many labels would change.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-# The runtime multiplies u8 by s8 fast: activations of -127..127 are stored with this for 0.
+# The runtime is fast at u8 times s8: activations of -127..127 are stored shifted by this.
 ZERO = 128
 
 
 def quantize(model: ModelProto) -> ModelProto:
-    """Put every product with a constant matrix into int8; attention's own stay in fp32."""
+    """Compute every product with a constant matrix in int8; those of attention stay in fp32."""
     weights: dict[str, NDArray[Any]] = {
         weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer
     }
@@ -51,9 +51,9 @@ def quantize(model: ModelProto) -> ModelProto:
     used = {name for node in nodes for name in node.input}
     kept = [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items() if k in used]
     graph = model.graph
-    quantised = helper.make_graph(nodes, graph.name, graph.input, graph.output, kept)
+    quantized = helper.make_graph(nodes, graph.name, graph.input, graph.output, kept)
     opsets = [*model.opset_import, helper.make_opsetid("com.microsoft", 1)]
-    return helper.make_model(quantised, opset_imports=opsets, ir_version=model.ir_version)
+    return helper.make_model(quantized, opset_imports=opsets, ir_version=model.ir_version)
 
 
 def _rows(x: str) -> list[Any]:
@@ -81,7 +81,7 @@ def _node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> A
 
 
 def _halve(nodes: list[Any], weights: dict[str, NDArray[Any]]) -> None:
-    """Store as fp16 the embeddings that lose nothing by it; what was looked up is cast."""
+    """Store embeddings as fp16 if that loses nothing; looked-up rows are cast back."""
     for name, values in list(weights.items()):
         readers = [node for node in nodes if name in node.input]
         looked_up = all(node.op_type == "Gather" and node.input[0] == name for node in readers)
@@ -96,7 +96,7 @@ def _halve(nodes: list[Any], weights: dict[str, NDArray[Any]]) -> None:
 
 
 def fits_half(values: NDArray[Any]) -> bool:
-    """Whether these are fp32 that fp16 holds exactly."""
+    """Whether these are fp32 values that fp16 represents exactly."""
     if values.dtype != np.float32:
         return False
     with np.errstate(over="ignore"):

@@ -3,7 +3,7 @@
 Read before `transformers` loads anything, so that no code that comes with a checkpoint is run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from scripts.failure import Failure
@@ -29,14 +29,20 @@ _TASKS = {
 }
 
 
-def check_task(model: str, config: Mapping[str, Any], architectures: frozenset[str]) -> None:
+def check_task(
+    model: str,
+    config: Mapping[str, Any],
+    architectures: Collection[str],
+    model_types: Collection[str],
+) -> None:
     """Raise Failure unless `config` is that of a sequence classifier, without code of its own.
 
-    `architectures` are the names of those that `transformers` has. One that names none is left to
-    its weights.
+    `architectures` and `model_types` are those that `transformers` has. A config that names no
+    architecture is left to its weights.
     """
-    custom = config.get("auto_map")
-    if "AutoModelForSequenceClassification" in (custom if isinstance(custom, dict) else {}):
+    custom = config.get("auto_map") or {}
+    known = config.get("model_type") in model_types
+    if "AutoModelForSequenceClassification" in custom or (custom and not known):
         raise Failure(
             f"{model} needs code of its own (auto_map in config.json), which is never run: package "
             "a checkpoint of an architecture that transformers has."

@@ -177,6 +177,19 @@ def test_a_limit_that_is_no_number_is_refused(tmp_path: Path, limit: Any) -> Non
     assert "model_max_length must be a number" in refusal(folder, tmp_path)
 
 
+def test_a_model_that_reads_more_than_ids_and_mask_is_refused(tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    folder = checkpoint(tmp_path / "own")
+    config = GPT2Config(vocab_size=30_522, n_embd=8, n_layer=1, n_head=1, n_positions=64)
+    GPT2ForSequenceClassification(config).save_pretrained(folder)
+    edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    save_checkpoint(str(folder), tmp_path / "saved")
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    edit(folder / "tokenizer_config.json", model_input_names=inputs)
+    assert "scores that depend on token_type_ids" in refusal(folder, tmp_path)
+
+
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "own")
     weights = load_file(folder / "model.safetensors")

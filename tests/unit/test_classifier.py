@@ -225,8 +225,8 @@ def test_a_model_without_scores_is_never_ready(
 class Packing:
     """An engine whose logits are sums of ids, and NaN for all texts of a row with one token."""
 
-    step = 1
-    packs = True
+    layout: Layout = "packed"
+    pad_to_multiple_of = 1
 
     def __init__(self, spoils: int) -> None:
         self.spoils = spoils

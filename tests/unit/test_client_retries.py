@@ -1,6 +1,7 @@
 """What each client retries, how often and after which pauses, and what it says of it."""
 
 import logging
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -8,6 +9,7 @@ from email.utils import format_datetime
 import grpc
 import pytest
 
+from scripts.paths import ROOT
 from sentiment_client import (
     BackendFailed,
     BadAddress,
@@ -25,9 +27,11 @@ from sentiment_client import (
     Unhealthy,
     Validation,
     WorkerDied,
+    errors,
 )
+from sentiment_client._answers import BY_STATUS
 from sentiment_client._retries import LONGEST_RETRY_AFTER, MAX_RETRIES, pause_before
-from sentiment_client.errors import RETRY_RULES
+from sentiment_client.errors import RETRY_RULES, retry_rule
 from tests.unit.client_cases import (
     ANSWER,
     BAD_TOKEN,
@@ -326,6 +330,24 @@ def test_registering_is_not_repeated() -> None:
         with ManagementClient(server.address) as management, pytest.raises(Overloaded):
             management.register("x.mar")
         assert [method for method, *_ in server.requests] == ["POST"]
+
+
+def test_the_documentation_has_the_rules() -> None:
+    """The table of docs/clients.md, row by row: status, class, retries, first pause."""
+    page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| `(\w+)` \| (\S+) \| (.*)\|$", page, re.MULTILINE)
+    documented = {name: (status, retries, pause.strip()) for status, name, retries, pause in rows}
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and issubclass(kind, SentimentError):
+            if kind is SentimentError:
+                continue
+            status, retries, pause = documented.pop(name)
+            rule = retry_rule(kind)
+            assert retries == ("`max_retries`" if rule.retries is None else str(rule.retries))
+            assert pause == (f"{rule.pause} s" if retries != "0" else "")
+            numbers = {number for number, by in BY_STATUS.items() if by is kind}
+            assert numbers <= {int(number) for number in re.findall(r"\d{3}", status)}, name
+    assert documented == {}
 
 
 def test_pauses_double_and_vary() -> None:

@@ -77,8 +77,10 @@ def test_the_bundled_corpus_has_sentences_and_reviews() -> None:
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
+    (tmp_path / "comments.txt").write_text("# one\n\n#two\n", encoding="utf-8")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
     (tmp_path / "long.txt").write_text("a" * 50_001, encoding="utf-8")
-    for name in ("empty.txt", "missing.txt", "long.txt"):
+    for name in ("empty.txt", "comments.txt", "latin.txt", "missing.txt", "long.txt"):
         with pytest.raises(Failure, match=name):
             texts.lines(tmp_path / name)
 

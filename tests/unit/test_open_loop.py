@@ -26,51 +26,6 @@ def test_gaps_between_arrivals_are_exponentially_distributed() -> None:
     assert deviation == pytest.approx(mean, rel=0.05)
 
 
-def outcome_of(answer: bytes, due: Sequence[float], delay: float = 0.0) -> open_loop.Outcome:
-    """Run an open loop against a server that always gives `answer`, one request at a time."""
-
-    async def run() -> open_loop.Outcome:
-        turn = asyncio.Lock()
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                while True:
-                    head = await reader.readuntil(b"\r\n\r\n")
-                    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-                    await reader.readexactly(length)
-                    async with turn:
-                        await asyncio.sleep(delay)
-                    writer.write(answer)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                pass  # the client has closed it
-            finally:
-                writer.close()
-
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        outcome = await open_loop.run(f"http://127.0.0.1:{port}/x", [b"{}"], due)
-        server.close()
-        await asyncio.sleep(0.05)  # for the connections to end
-        return outcome
-
-    return asyncio.run(run())
-
-
-GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-
-def test_latency_counts_from_when_a_request_was_due() -> None:
-    outcome = outcome_of(GOOD, due=[0.0, 0.0, 0.0], delay=0.1)
-    assert sorted(outcome.latencies) == pytest.approx([0.1, 0.2, 0.3], abs=0.09)
-    assert (outcome.errors, outcome.unanswered) == (0, 0)
-
-
-def test_a_chunked_answer_is_read() -> None:
-    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
-    outcome = outcome_of(chunked, due=[0.0, 0.05])
-    assert (len(outcome.latencies), outcome.errors) == (2, 0)
-
-
 def outcome_of_connections(
     serve: Callable[[int, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     due: Sequence[float],
@@ -105,6 +60,38 @@ async def receive(reader: asyncio.StreamReader) -> None:
     """Read one request, whose body is {}."""
     await reader.readuntil(b"\r\n\r\n")
     await reader.readexactly(2)
+
+
+def outcome_of(answer: bytes, due: Sequence[float], delay: float = 0.0) -> open_loop.Outcome:
+    """Run an open loop against a server that always gives `answer`, one request at a time."""
+    turn = asyncio.Lock()
+
+    async def serve(
+        number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while True:
+            await receive(reader)
+            async with turn:
+                await asyncio.sleep(delay)
+            writer.write(answer)
+
+    outcome, _ = outcome_of_connections(serve, due)
+    return outcome
+
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_latency_counts_from_when_a_request_was_due() -> None:
+    outcome = outcome_of(GOOD, due=[0.0, 0.0, 0.0], delay=0.1)
+    assert sorted(outcome.latencies) == pytest.approx([0.1, 0.2, 0.3], abs=0.09)
+    assert (outcome.errors, outcome.unanswered) == (0, 0)
+
+
+def test_a_chunked_answer_is_read() -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
+    outcome = outcome_of(chunked, due=[0.0, 0.05])
+    assert (len(outcome.latencies), outcome.errors) == (2, 0)
 
 
 def test_a_connection_that_the_server_closed_while_idle_is_no_error() -> None:

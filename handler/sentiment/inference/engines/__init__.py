@@ -31,7 +31,7 @@ def choose(name: str, model_dir: Path, gpu: int | None) -> str:
         return name
     if gpu is not None and torch.cuda.is_available():
         return "torch"
-    passed = _passed(model_dir)
+    passed = read_record(model_dir)
     if "bf16" in passed and has_bf16():
         return "bf16"
     return next((name for name in ("int8", "fp32") if name in passed), "torch")
@@ -46,7 +46,7 @@ def load(
     """
     threads = min(threads, len(os.sched_getaffinity(0)))
     if name == "torch":
-        layout = _passed(model_dir).get("torch", {}).get("layout", "padded")
+        layout = read_record(model_dir).get("torch", {}).get("layout", "padded")
         return TorchEngine(model_dir, layout, threads, gpu if torch.cuda.is_available() else None)
     path = model_dir / MODEL_FILES[name]
     if not path.exists():
@@ -59,6 +59,7 @@ def load(
     return OpenvinoEngine(path, "bf16" if name == "bf16" else "f32", pad_token_id, threads)
 
 
-def _passed(model_dir: Path) -> dict[str, Any]:
+def read_record(model_dir: Path) -> dict[str, Any]:
+    """What the build wrote of the engines that passed, by name; empty for a bare checkpoint."""
     path = model_dir / AGREEMENT_FILE
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

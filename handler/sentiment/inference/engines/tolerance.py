@@ -26,7 +26,7 @@ class Tolerance:
 TOLERANCES: Mapping[str, Tolerance] = {
     "torch": Tolerance(company=1e-4, reference=1e-3),
     "fp32": Tolerance(company=1e-4, reference=1e-3),
-    "int8": Tolerance(company=0.1, reference=None),
+    "int8": Tolerance(company=0.05, reference=None),
     "bf16": Tolerance(company=0.1, reference=None),
 }
 
@@ -37,5 +37,6 @@ def difference(logits: NDArray[np.float32], reference: NDArray[np.float32]) -> f
     Logits between -1 and 1 are compared as they are. Infinite where only one of them is finite.
     """
     size = np.maximum(np.abs(reference).max(axis=-1, keepdims=True), 1)
-    moved = np.where(logits == reference, 0, np.abs(logits - reference) / size)
+    with np.errstate(invalid="ignore"):
+        moved = np.where(logits == reference, 0, np.abs(logits - reference) / size)
     return float(np.nan_to_num(moved, nan=np.inf).max(initial=0))

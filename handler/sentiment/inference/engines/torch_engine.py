@@ -21,11 +21,7 @@ class TorchEngine:
         self, model_dir: Path, layout: Layout, threads: int, gpu: int | None = None
     ) -> None:
         telemetry.disable()
-        from transformers import AutoModelForSequenceClassification
-        from transformers.utils.logging import disable_progress_bar
-
         torch.set_num_threads(threads)
-        disable_progress_bar()  # it is drawn into the log, and leaves a thread behind
         self.layout = layout
         self._device, dtype, self.best_microbatch_tokens = "cpu", torch.float32, 2048
         if gpu is not None:
@@ -34,11 +30,8 @@ class TorchEngine:
             with torch.cuda.device(gpu):
                 has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
             dtype = torch.bfloat16 if has_bf16 else torch.float16
-        model: Any = AutoModelForSequenceClassification.from_pretrained(
-            model_dir, dtype=dtype, local_files_only=True
-        )
-        self._model = model.eval().to(self._device)
-        self._config = model.config.get_text_config()
+        self._model = load_model(model_dir, dtype=dtype).to(self._device)
+        self._config = self._model.config.get_text_config()
         pad_token_id = self._config.pad_token_id
         self._pad_token_id = None if pad_token_id is None or pad_token_id < 0 else pad_token_id
 
@@ -81,3 +74,20 @@ class TorchEngine:
         }
         logits: NDArray[np.float32] = self._model(**tensors).logits.float().cpu().numpy()
         return logits
+
+
+def load_model(model_dir: Path, **options: Any) -> Any:
+    """The checkpoint that `save_pretrained` wrote to `model_dir`, in evaluation mode."""
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # it is drawn into the log, and leaves a thread behind
+    model: Any = AutoModelForSequenceClassification.from_pretrained(
+        model_dir, local_files_only=True, **options
+    )
+    # BigBird leaves sparse attention for good at its first short text, so that the answer to a long
+    # one would depend on the texts before it.
+    for module in model.modules():
+        if hasattr(module, "set_attention_type"):
+            module.set_attention_type("original_full")
+    return model.eval()

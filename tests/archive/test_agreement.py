@@ -1,0 +1,57 @@
+"""A difference counts by the scale of what is compared."""
+
+import numpy as np
+import pytest
+
+from scripts.archive.agreement import Agreement, differences
+from sentiment.inference.activation import Activation
+
+# Values of a regression, from texts that differ by about one.
+VALUES = np.linspace(-2, 2, 50, dtype=np.float32)[:, None]
+SCALES = [(1.0, 0.0), (1.0, 250_000.0), (1e6, 0.0), (1e-6, 0.0), (1e-3, 5.0), (1.0, -250_000.0)]
+
+
+@pytest.mark.parametrize(("factor", "offset"), SCALES)
+def test_a_regression_agrees_by_its_own_scale(factor: float, offset: float) -> None:
+    reference = (VALUES * factor + offset).astype(np.float32)
+    last_place = np.nextafter(reference, np.float32(np.inf))
+    assert differences(last_place, reference, "none").max() == 0
+    assert Agreement.of(last_place, reference, "none").good
+    shuffled = reference[::-1]
+    assert differences(shuffled, reference, "none").max() > 0.5
+    assert not Agreement.of(shuffled, reference, "none").good
+
+
+@pytest.mark.parametrize("offset", [0.5, -0.5])
+def test_a_shift_by_an_eighth_of_the_range_is_noticed_far_from_zero(offset: float) -> None:
+    reference = VALUES + 250_000
+    assert not Agreement.of(reference + np.float32(offset), reference, "none").good
+
+
+def test_each_output_of_a_regression_has_its_own_scale() -> None:
+    reference = np.hstack([VALUES, VALUES * 1e6])
+    wrong = np.hstack([VALUES[::-1], VALUES * 1e6])
+    assert differences(wrong, reference, "none").max() == pytest.approx(1, rel=1e-3)
+
+
+def test_a_constant_output_is_compared_with_itself() -> None:
+    reference = np.full((5, 1), 250_000, np.float32)
+    assert differences(reference, reference, "none").max() == 0
+    assert differences(reference * 2, reference, "none").max() == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("function", ["softmax", "sigmoid"])
+def test_scores_of_a_classifier_are_compared_as_they_are(function: Activation) -> None:
+    reference = np.array([[0.2, 0.8]], np.float32)
+    assert differences(reference + np.float32(0.01), reference, function).max() == pytest.approx(
+        0.01, rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("function", ["softmax", "sigmoid", "none"])
+def test_what_is_no_number_never_agrees(function: Activation) -> None:
+    wrong = VALUES.copy()
+    wrong[3] = np.nan
+    assert not differences(wrong, VALUES, function).max() <= 1e9
+    with np.errstate(invalid="ignore"):
+        assert not Agreement.of(wrong, VALUES, function).good

@@ -1,0 +1,124 @@
+"""The check that no text changes another one's answer finds engines in which one does."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
+
+from scripts.archive.independence import alone, company, random_rows
+from scripts.archive.packing import skip_padding
+from sentiment.inference.engines.engine import Layout, Rows, arrays
+from sentiment.inference.engines.tolerance import TOLERANCES, difference
+
+SPECIAL = 2
+TEXTS = [
+    np.array([1, *range(10, 10 + length), *[SPECIAL] * (length % 3)], np.int32)
+    for length in (1, 2, 3, 5, 9, 9, 9, 30, 60, 124)
+]
+
+
+class Leaking:
+    """An engine whose logits are sums of ids, changed by what `leak` names."""
+
+    pad_to_multiple_of = 1
+    best_microbatch_tokens = 2048
+
+    def __init__(self, leak: str, layout: Layout) -> None:
+        self.leak, self.layout = leak, layout
+
+    def logits(self, rows: Rows) -> NDArray[np.float32]:
+        texts = [text for row in rows for text in row]
+        sums = np.array([[text.sum(), -text.sum()] for text in texts], np.float32) / np.float32(1000)
+        width = max(sum(map(len, row)) for row in rows)
+        if self.leak == "padding":
+            sums += [[width - sum(map(len, row))] for row in rows for _ in row]
+        elif self.leak == "order":
+            sums += np.arange(len(texts), dtype=np.float32)[:, None]
+        elif self.leak == "special tokens":
+            counts = [int((text == SPECIAL).sum()) for text in texts]
+            if len(set(counts)) > 1:
+                sums = np.roll(sums, counts[0])
+        elif self.leak == "neighbors in a row":
+            sums += [[len(row)] for row in rows for _ in row]
+        return sums
+
+
+def moved(leak: str, layout: Layout) -> float:
+    engine = Leaking(leak, layout)
+    return company(engine, TEXTS, alone(engine, TEXTS))
+
+
+@pytest.mark.parametrize("layout", ["packed", "padded", "equal", "single"])
+def test_an_engine_that_leaks_nothing_passes(layout: Layout) -> None:
+    assert moved("", layout) == 0
+
+
+@pytest.mark.parametrize(
+    ("leak", "layout"),
+    [
+        ("padding", "padded"),
+        ("padding", "packed"),
+        ("order", "equal"),
+        ("order", "padded"),
+        ("special tokens", "padded"),
+        ("neighbors in a row", "packed"),
+    ],
+)
+def test_a_leak_is_found(leak: str, layout: Layout) -> None:
+    assert moved(leak, layout) > TOLERANCES["int8"].company
+
+
+def test_texts_of_equal_length_are_not_padded() -> None:
+    assert moved("padding", "equal") == 0
+    assert moved("order", "single") == 0
+
+
+@pytest.mark.parametrize("layout", ["packed", "padded", "equal", "single"])
+def test_random_batches_are_those_that_the_layout_allows(layout: Layout) -> None:
+    draw = random.Random(1)
+    lengths = [len(text) for text in TEXTS]
+    sizes = set()
+    for _ in range(50):
+        rows = random_rows(lengths, layout, draw)
+        indices = [index for row in rows for index in row]
+        assert len(set(indices)) == len(indices)
+        assert layout == "packed" or all(len(row) == 1 for row in rows)
+        assert layout != "equal" or len({lengths[index] for index in indices}) == 1
+        sizes.add(len(indices))
+    assert (max(sizes) == 1) == (layout == "single")
+
+
+def test_positions_in_packed_rows_skip_typed_padding_as_roberta_does() -> None:
+    pad = 1
+    texts = [np.array(ids, np.int32) for ids in ([0, 5, pad, 6, 2], [pad, pad, 7], [0, 8, 2, pad])]
+    rows = [texts[:2], texts[2:]]
+    inputs = {name: torch.from_numpy(array) for name, array in arrays(rows, pad, 4).items()}
+    packed = skip_padding(inputs["input_ids"], inputs["position_ids"], pad)
+    places = [
+        packed.flatten()[start : start + len(text)]
+        for start, text in zip(inputs["first_token"].tolist(), texts, strict=True)
+    ]
+    for text, got in zip(texts, places, strict=True):
+        expected = RobertaEmbeddings.create_position_ids_from_input_ids(
+            torch.from_numpy(text[None]).long(), pad
+        )[0]
+        assert got.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("logits", "reference", "expected"),
+    [
+        ([0.5, 0.1], [0.4, 0.1], 0.1),
+        ([250_001.0, 0.0], [250_000.0, 0.0], 4e-6),
+        ([np.nan, 0.0], [0.0, 0.0], np.inf),
+        ([np.inf, 0.0], [np.inf, 0.0], 0.0),
+    ],
+)
+def test_a_difference_is_relative_to_large_logits(
+    logits: list[float], reference: list[float], expected: float
+) -> None:
+    got = difference(np.array([logits], np.float32), np.array([reference], np.float32))
+    assert got == pytest.approx(expected, rel=1e-3)
