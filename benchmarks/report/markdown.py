@@ -12,7 +12,7 @@ from benchmarks.load.loads import Load
 from benchmarks.report import plots
 from benchmarks.report.summary import Summary, ratio, summarize
 from benchmarks.results import Results
-from benchmarks.servers import BASELINE, BY_NAME, LIMIT
+from benchmarks.servers import BASELINE, BY_NAME, LIMIT, SERVERS
 from scripts.failure import reports_failures
 from scripts.paths import ROOT
 
@@ -226,8 +226,8 @@ def _ratios(results: Results, load: Load, summary: Summary, name: str) -> str:
 def _remarks(results: Results) -> Iterator[str]:
     for name, reason in results.broken.items():
         yield f"Broken, and not measured from then on: {BY_NAME[name].title}: {reason}."
-    for name in BY_NAME.keys() - set(results.servers):
-        yield f"Not part of this run: {BY_NAME[name].title}."
+    if missing := [s.title for s in SERVERS if s.name not in results.servers]:
+        yield f"Not part of this run: {'; '.join(missing)}."
 
 
 def _number(value: float | None) -> str:

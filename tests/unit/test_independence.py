@@ -31,7 +31,8 @@ class Leaking:
 
     def logits(self, rows: Rows) -> NDArray[np.float32]:
         texts = [text for row in rows for text in row]
-        sums = np.array([[text.sum(), -text.sum()] for text in texts], np.float32) / np.float32(1000)
+        sums = np.array([[text.sum(), -text.sum()] for text in texts], np.float32)
+        sums /= np.float32(1000)
         width = max(sum(map(len, row)) for row in rows)
         if self.leak == "padding":
             sums += [[width - sum(map(len, row))] for row in rows for _ in row]
