@@ -42,15 +42,15 @@ def test_a_full_disk_is_reported(
 
 
 def test_a_configuration_that_torchserve_refuses_is_shown(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(work))
     server = isolated_server(archive.parent, tmp_path, vmargs="-XX:NoSuchOption")
     with pytest.raises(Failure, match="stopped while it was starting") as caught:
         server.start()
     assert "NoSuchOption" in caught.value.log
     assert processes_in(tmp_path) == []
-    assert list(tmp_path.glob("sentiment-*")) == []
+    assert list(work.iterdir()) == []
 
 
 def test_a_worker_that_dies_at_start_is_reported_with_its_log(
@@ -76,7 +76,7 @@ BROKEN: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "a setting": (
         "model-config.yaml",
         lambda content: content.replace(b"engine: auto", b"engine: fast"),
-        "died .*: ValueError: model-config.yaml: handler.engine must be one of",
+        "died .*: ValueError: model-config.yaml.*engine",
     ),
     "YAML": ("model-config.yaml", lambda content: b"a: [", "InvalidModelException: .*yaml"),
     "a name": (
@@ -141,7 +141,6 @@ def start_before_torchserve_gives_up(server: Server) -> None:
         ("load_models", "other.mar", "could not load the archive: ModelNotFoundException"),
         ("models", "{", "JsonSyntaxException"),
         ("inference_address", "http://[::]:8080", "Invalid configuration: Invalid binding address"),
-        ("metrics_config", "/not/there.yaml", "/not/there.yaml"),
     ],
 )
 def test_why_a_configuration_cannot_be_served_is_said_at_once(

@@ -1,9 +1,8 @@
 """`make tune` on a real server: one trial, and the shutdown of an interrupted one.
 
-It needs wrk and what `make tune` installs; without them tests are skipped.
+It needs wrk; without it tests are skipped.
 """
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -23,9 +22,6 @@ from tuning.settings import Candidate
 from tuning.target import CONNECTIONS, Target
 
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
-needs_bench = pytest.mark.skipif(
-    importlib.util.find_spec("tqdm") is None, reason="needs tqdm: make .venv/.tune"
-)
 
 
 @needs_wrk
@@ -59,7 +55,6 @@ def test_a_candidate_is_served_with_its_settings_and_measured(
 
 
 @needs_wrk
-@needs_bench
 def test_an_interrupted_run_stops_its_server_and_writes_nothing(archive: Path) -> None:
     files = (trial.SHIPPED.properties, trial.SHIPPED.handler)
     before = [path.read_bytes() for path in files]
