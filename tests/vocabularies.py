@@ -93,9 +93,10 @@ class SentencepieceOnly:
 
     def save_pretrained(self, folder: Path) -> None:
         """Write a model as sentencepiece does, and a configuration that names the class."""
-        from transformers.utils import sentencepiece_model_pb2_new
+        # Not from transformers.utils, whose declarations collide with those that reading needs.
+        from sentencepiece import sentencepiece_model_pb2
 
-        protocol: Any = sentencepiece_model_pb2_new
+        protocol: Any = sentencepiece_model_pb2
         model = protocol.ModelProto()
         model.trainer_spec.model_type = protocol.TrainerSpec.UNIGRAM
         model.trainer_spec.unk_id = [piece for piece, _ in self._pieces].index(self._unknown)

@@ -1,7 +1,6 @@
 """Small random checkpoints, one for each kind that people package."""
 
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
 from sentiment.inference.engines.engine import Layout
@@ -101,7 +100,6 @@ class Kind:
     exported: Layout | None = "padded"
     torch: Layout = "padded"
     refused: str = ""
-    sentencepiece_only: bool = False
 
 
 ZOO = (
@@ -178,8 +176,6 @@ ZOO = (
         "deberta-v2",
         DEBERTA | DEBERTA_V3,
         lambda: SentencepieceOnly("DebertaV2Tokenizer", "[PAD] [CLS] [SEP] [UNK]", "[UNK]"),
-        refused="" if find_spec("sentencepiece") else "sentencepiece==0.2.1",
-        sentencepiece_only=True,
     ),
     Kind("ModernBERT", "modernbert", BERT | {"local_attention": 8}, _bert),
     Kind(

@@ -14,6 +14,7 @@ from scripts.archive import export
 from scripts.archive.checkpoint import save_checkpoint
 from scripts.archive.independence import alone
 from scripts.archive.probes import special_tokens
+from scripts.archive.reference import Reference
 from scripts.archive.texts import comparison_texts, save_texts
 from scripts.archive.tolerance import difference
 from scripts.failure import Failure
@@ -47,6 +48,8 @@ class Package:
             name: engines.load(name, self.folder, checkpoint.pad_token_id, THREADS)
             for name in self.record
         }
+        is_regression = checkpoint.problem_type == "regression"
+        self.value_range = Reference(self.folder, THREADS).value_range if is_regression else None
 
     @property
     def layouts(self) -> dict[str, str]:
@@ -115,7 +118,8 @@ def pipeline_differences(packaged: Package) -> dict[str, float]:
     expected = pipeline_logits(packaged.folder, texts, packaged.max_tokens)
     ids = [own.ids for own in tokens if len(own.ids)]
     return {
-        name: difference(alone(engine, ids), expected) for name, engine in packaged.engines.items()
+        name: difference(alone(engine, ids), expected, packaged.value_range)
+        for name, engine in packaged.engines.items()
     }
 
 

@@ -57,8 +57,6 @@ def row(kind: Kind, package: Package) -> str:
 
 def stable(kind: Kind) -> str:
     """What a line of the table says on every machine, up to its figures."""
-    if kind.sentencepiece_only:
-        return f"| {kind.name} | needs the package sentencepiece to be packaged | |"
     exported = f"{kind.exported} rows" if kind.exported else "none"
     return f"| {kind.name} | {exported} | {kind.torch} rows |"
 

@@ -67,13 +67,23 @@ def differences(
     tell apart is no difference. NaN stays NaN, and so fails each comparison with a tolerance.
     """
     wanted = reference.astype(np.float64)
-    resolution = RESOLUTION * np.abs(wanted).max(axis=0, initial=0)
-    excess = np.maximum(np.abs(values.astype(np.float64) - wanted) - resolution, 0)
-    scale: NDArray[np.float64] = np.ones(wanted.shape[1])  # [labels]
-    if function == "none" and len(wanted):
-        spread = np.ptp(wanted, axis=0)
-        # A constant label has no range: its own size is the scale.
-        constant = np.maximum(np.abs(wanted).max(axis=0), np.finfo(np.float32).tiny)
-        scale = np.where(spread > resolution, spread, constant)
+    excess = np.maximum(np.abs(values.astype(np.float64) - wanted) - _resolution(wanted), 0)
+    scale = value_range(reference) if function == "none" and len(wanted) else np.ones(1)
     shares: NDArray[np.float64] = excess / scale
     return shares
+
+
+def value_range(reference: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The range of a regression's values [texts, labels] over the texts, [labels].
+
+    That of a constant label is its own size.
+    """
+    wanted = reference.astype(np.float64)
+    spread = np.ptp(wanted, axis=0)
+    constant = np.maximum(np.abs(wanted).max(axis=0), np.finfo(np.float32).tiny)
+    return np.asarray(np.where(spread > _resolution(wanted), spread, constant))
+
+
+def _resolution(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What fp32 cannot tell apart, of values [texts, labels], per label."""
+    return np.asarray(RESOLUTION * np.abs(wanted).max(axis=0, initial=0))

@@ -2,7 +2,6 @@
 
     python -m scripts.archive.export FOLDER
 
-
 FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
 `texts.py`). Added to it are `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` for ONNX
 Runtime, and `engines.json` with the engines that passed: they agree with the torch engine, and give
@@ -177,12 +176,12 @@ def check_independence(name: str, engine: Engine, reference: Reference) -> float
     """
     tolerance = TOLERANCES[name]
     logits = alone(engine, reference.texts)
-    off = difference(logits, reference.logits)
+    off = difference(logits, reference.logits, reference.value_range)
     if tolerance.reference is not None and not off <= tolerance.reference:
         raise ValueError(
             f"it computes something else than the checkpoint (logits off by {off:.1g})"
         )
-    moved = company(engine, reference.texts, logits)
+    moved = company(engine, reference.texts, logits, reference.value_range)
     if not moved <= tolerance.company:
         raise ValueError(f"a text's answer depends on the other texts (logits off by {moved:.1g})")
     return moved

@@ -29,10 +29,16 @@ def alone(engine: Engine, texts: Texts) -> Logits:
     return np.concatenate([engine.logits([[text]]) for text in texts])
 
 
-def company(engine: Engine, texts: Texts, logits_alone: Logits) -> float:
+def company(
+    engine: Engine,
+    texts: Texts,
+    logits_alone: Logits,
+    value_range: NDArray[np.float64] | None = None,
+) -> float:
     """Largest difference that other texts make, over random batches in the engine's row layout.
 
-    `texts` are token ids, int32 [tokens]; `logits_alone` [texts, labels] are this engine's.
+    `texts` are token ids, int32 [tokens]; `logits_alone` [texts, labels] are this engine's;
+    `value_range` [labels] is that of a regression, see `tolerance.difference`.
     """
     draw = random.Random(0)  # noqa: S311
     largest = 0.0
@@ -40,7 +46,7 @@ def company(engine: Engine, texts: Texts, logits_alone: Logits) -> float:
         rows = random_rows([len(text) for text in texts], engine.layout, draw)
         logits = engine.logits(pick(texts, rows))
         indices = [index for row in rows for index in row]
-        largest = max(largest, difference(logits, logits_alone[indices]))
+        largest = max(largest, difference(logits, logits_alone[indices], value_range))
     return largest
 
 

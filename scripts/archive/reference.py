@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from scripts.archive.agreement import value_range
 from scripts.archive.independence import Texts, alone, company
 from scripts.archive.probes import probes
 from scripts.archive.tolerance import TOLERANCES
+from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Layout
 from sentiment.inference.engines.torch_engine import TorchEngine
@@ -18,7 +20,7 @@ class Reference:
     """A checkpoint in the torch engine, and its logits for the probes.
 
     `texts` are the probes' token ids; `logits` [texts, labels] are those of each text alone.
-    `engine` has the first row layout in which company changes no answer, and `company` is the
+    `value_range` [labels] is None unless the checkpoint is a regression. `engine` has the first row layout in which company changes no answer, and `company` is the
     largest difference in it.
     """
 
@@ -31,6 +33,8 @@ class Reference:
         tokens = self.tokenizer(probes(folder, max_tokens))
         self.texts: Texts = [text.ids for text in tokens if len(text.ids)]
         self.logits = alone(self.engine, self.texts)
+        activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
+        self.value_range = value_range(self.logits) if activation == "none" else None
         self.company = 0.0
         self.engine.layout = self._choose_layout()
 
@@ -39,7 +43,7 @@ class Reference:
         for layout in layouts:
             self.engine.layout = layout
             try:
-                self.company = company(self.engine, self.texts, self.logits)
+                self.company = company(self.engine, self.texts, self.logits, self.value_range)
             except Exception:  # noqa: S112 - some models refuse batches
                 continue
             if self.company <= TOLERANCES["torch"].company:

@@ -49,7 +49,7 @@ def test_it_holds_the_handler_the_model_and_the_manifest(archive: Path) -> None:
     assert manifest["model"]["configFile"] == "model-config.yaml"
 
 
-def test_every_module_in_it_is_imported_and_none_from_beside_it(unpacked: Path) -> None:
+def test_every_module_in_it_is_imported_and_none_from_outside(unpacked: Path) -> None:
     code = """
 import sys, json
 from pathlib import Path

@@ -131,7 +131,7 @@ def test_auto_is_the_best_that_was_measured_and_is_here(
     assert engines.choose("fp32", tmp_path, gpu) == "fp32"
 
 
-def test_an_int8_that_changes_what_is_said_is_not_shipped(model: Path, tmp_path: Path) -> None:
+def test_an_int8_engine_that_changes_labels_is_not_shipped(model: Path, tmp_path: Path) -> None:
     ruined = tmp_path / "model"
     shutil.copytree(model, ruined)
     path = ruined / engines.MODEL_FILES["int8"]
@@ -155,7 +155,7 @@ def test_an_int8_that_changes_what_is_said_is_not_shipped(model: Path, tmp_path:
         ([2.0, 2.0, np.nan, -2.0], False),
     ],
 )
-def test_agreement_is_of_labels_and_of_scores(got: list[float], good: bool) -> None:
+def test_agreement_compares_labels_and_scores(got: list[float], good: bool) -> None:
     expected = np.array([[value, 0.0] for value in [2.0, 2.0, 2.0, -2.0]], np.float32)
     changed = np.array([[value, 0.0] for value in got], np.float32)
     assert Agreement.of(changed, expected, "softmax").good is good
@@ -168,14 +168,14 @@ def test_agreement_is_of_labels_and_of_scores(got: list[float], good: bool) -> N
         ([[4.0, -3.0, -3.0], [2.0, -1.0, -1.0]], False),  # the best one stays, another goes
     ],
 )
-def test_agreement_is_of_every_label_that_has_a_chance_of_its_own(
+def test_agreement_of_a_multi_label_model_covers_every_label(
     got: list[list[float]], good: bool
 ) -> None:
     expected = np.array([[4.0, 3.0, -3.0], [2.0, -1.0, -1.0]], np.float32)
     assert Agreement.of(np.array(got, np.float32), expected, "sigmoid").good is good
 
 
-def test_agreement_of_one_logit_is_of_its_side() -> None:
+def test_agreement_of_one_logit_compares_signs() -> None:
     expected = np.array([[0.05], [-0.05]], np.float32)
     assert Agreement.of(expected, expected, "sigmoid").good
     assert not Agreement.of(-expected, expected, "sigmoid").good

@@ -109,7 +109,7 @@ def test_a_text_has_the_same_answer_in_any_company(
                 rows = data.draw(st.permutations(rows))
                 logits = engine.logits(pick(ids, rows))
                 expected = [score_alone(name, ids[index]) for row in rows for index in row]
-                moved = difference(logits, np.stack(expected))
+                moved = difference(logits, np.stack(expected), packaged.value_range)
                 assert moved <= TOLERANCES[name].company, name
 
     with caplog.at_level(logging.WARNING):

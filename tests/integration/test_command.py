@@ -75,7 +75,7 @@ def test_the_command_stops_quietly_when_nobody_reads_on(server: Server, tmp_path
     assert done.stderr == ""
 
 
-def test_the_command_tells_the_status(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_status(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["--management", server.properties.management]
     assert main([*command, "status"]) == 0
     shown = capsys.readouterr().out

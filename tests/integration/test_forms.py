@@ -39,7 +39,7 @@ def test_every_form_gets_the_same_answer(url: str, tmp_path: Path) -> None:
     assert answers[0][1]["sentiment"] == "POSITIVE"
 
 
-def test_json_without_its_content_type_is_told_which_header_to_add(url: str) -> None:
+def test_json_sent_as_a_form_gets_an_error_that_names_the_header(url: str) -> None:
     for text in (TEXT, "A plain text.", "a = b", "a&b=c"):
         status, body = curl(url, "-d", json.dumps({"text": text}))
         assert status == 415
@@ -49,6 +49,6 @@ def test_json_without_its_content_type_is_told_which_header_to_add(url: str) -> 
     assert "Content-Type: text/plain" in str(body["error"])
 
 
-def test_a_get_without_a_body_is_told_to_send_one(url: str) -> None:
+def test_a_get_without_a_body_gets_an_error_that_asks_for_one(url: str) -> None:
     status, body = curl(url)
     assert (status, body["error_type"]) == (400, "Malformed")

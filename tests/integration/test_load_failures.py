@@ -89,7 +89,7 @@ BROKEN: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_why_an_archive_cannot_be_served_is_said_at_once(
+def test_an_archive_that_cannot_be_served_fails_at_once_with_the_reason(
     archive: Path, tmp_path: Path, kind: str
 ) -> None:
     member, change, message = BROKEN[kind]
@@ -110,7 +110,7 @@ def test_why_an_archive_cannot_be_served_is_said_at_once(
     ],
     ids=["cut short", "empty", "overwritten"],
 )
-def test_an_archive_that_was_damaged_is_said_to_be(
+def test_a_damaged_archive_is_reported(
     archive: Path, tmp_path: Path, part: float | None, message: str
 ) -> None:
     content = bytearray(archive.read_bytes())
@@ -143,7 +143,7 @@ def start_before_torchserve_gives_up(server: Server) -> None:
         ("inference_address", "http://[::]:8080", "Invalid configuration: Invalid binding address"),
     ],
 )
-def test_why_a_configuration_cannot_be_served_is_said_at_once(
+def test_a_configuration_that_cannot_be_served_fails_at_once_with_the_reason(
     archive: Path, tmp_path: Path, setting: str, value: str, message: str
 ) -> None:
     with pytest.raises(Failure, match=message):

@@ -61,7 +61,7 @@ def invoke(server: Server, query: str = "") -> int:
     return requests.post(address, json=body, timeout=60).status_code
 
 
-def test_what_is_not_there_is_not_found(management: ManagementClient) -> None:
+def test_an_unknown_model_is_not_found(management: ManagementClient) -> None:
     with pytest.raises(NotFound):
         management.describe("nonesuch")
     with pytest.raises(NotFound):

@@ -41,7 +41,7 @@ def test_it_is_valid_openapi_and_names_every_route() -> None:
 
 
 @pytest.mark.usefixtures("same_workers")
-def test_whatever_it_allows_or_forbids_is_answered_as_it_says(
+def test_generated_requests_are_answered_as_the_document_says(
     server: Server, url: str, counters: Counters, tmp_path: Path
 ) -> None:
     """No 5xx, every answer as documented, valid bodies accepted and others refused."""

@@ -67,7 +67,7 @@ def labels_of(url: str, texts: list[str]) -> list[str]:
     return [result["sentiment"] for result in answer["results"]]
 
 
-def test_a_label_comes_as_one_types_and_changes_with_the_text(page: Page, url: str) -> None:
+def test_the_label_follows_the_text_as_it_is_typed(page: Page, url: str) -> None:
     box(page).press_sequentially(LOVELY)
     score = requests.post(url, json={"text": LOVELY}, timeout=60).json()["score"]
     expect(rows(page)).to_have_count(1)
@@ -88,7 +88,7 @@ def test_an_example_is_one_click_away(page: Page) -> None:
     expect(box(page)).to_be_focused()
 
 
-def test_an_answer_that_is_late_is_not_waited_for(page: Page) -> None:
+def test_a_late_answer_is_ignored(page: Page) -> None:
     held: list[Route] = []  # the first answer never comes
     page.route("**/*", lambda route: route.continue_() if held else held.append(route))
     with page.expect_request("**/*"):
@@ -129,7 +129,7 @@ def test_a_text_with_paragraphs_can_be_one_text(page: Page) -> None:
     expect(rows(page).locator("strong")).to_have_text("POSITIVE")
 
 
-def test_an_error_stands_where_its_text_stands(page: Page) -> None:
+def test_an_error_is_shown_next_to_its_text(page: Page) -> None:
     long = "word " * 10_000
     # The last one is more than TorchServe itself takes: that refusal has no body.
     written = f"{LOVELY}\n{long}x\n{'long ' * 900}\n{'y' * 300_000}\n{AWFUL}"
@@ -143,7 +143,7 @@ def test_an_error_stands_where_its_text_stands(page: Page) -> None:
     screenshot(page, "error")
 
 
-def test_what_torchserve_itself_refuses_is_said(page: Page, url: str) -> None:
+def test_errors_of_torchserve_itself_are_shown(page: Page, url: str) -> None:
     unknown = url.replace("/sentiment", "/nobody")
     page.evaluate("path => history.replaceState(null, '', path)", unknown)
     box(page).fill(LOVELY)
@@ -232,7 +232,7 @@ def test_it_can_be_used_without_a_mouse(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everything_stands_out_from_its_ground(browser: Browser, url: str, scheme: str) -> None:
+def test_everything_has_enough_contrast(browser: Browser, url: str, scheme: str) -> None:
     with visit(browser, url, scheme=scheme) as page:
         box(page).fill("\n".join([LOVELY, AWFUL, *TEXTS[6:8]]))
         expect(rows(page).locator("strong")).to_have_count(4)

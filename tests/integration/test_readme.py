@@ -52,7 +52,7 @@ def test_its_plain_commands_are_those_of_docs_torchserve() -> None:
     ]
 
 
-def test_its_limits_are_those_that_are_set() -> None:
+def test_its_limits_are_the_configured_ones() -> None:
     limits = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())["handler"]
     texts, characters = limits["max_texts_per_request"], f"{limits['max_chars_per_text']:,}"
     assert f"at most {texts} texts of at most {characters} characters" in README.replace("\n", " ")

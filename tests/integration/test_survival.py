@@ -67,7 +67,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS.keys())
-def test_no_header_kills_it(url: str, header: bytes) -> None:
+def test_no_header_ends_the_worker(url: str, header: bytes) -> None:
     status = exchange(url, JSON + header, b'{"text": "tell-nobody"}')
     assert status.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 ", b"HTTP/1.1 415 ")), status
     status = exchange(url, header, b"tell-nobody")
@@ -109,19 +109,19 @@ FORMS = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
-def test_no_json_kills_it(url: str, body: bytes) -> None:
+def test_no_json_ends_the_worker(url: str, body: bytes) -> None:
     assert exchange(url, JSON, body).startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 4"))
 
 
 @pytest.mark.parametrize(("content_type", "body"), FORMS.values(), ids=FORMS.keys())
-def test_no_form_kills_it(url: str, content_type: bytes, body: bytes) -> None:
+def test_no_form_ends_the_worker(url: str, content_type: bytes, body: bytes) -> None:
     # A form that TorchServe's own decoder gives up on is its own 500; the worker never sees it.
     status = exchange(url, b"Content-Type: " + content_type + b"\r\n", body)
     assert status.startswith((b"HTTP/1.1 4", b"HTTP/1.1 500 ")), status
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "FOO"])
-def test_no_method_kills_it(url: str, method: str) -> None:
+def test_no_http_method_ends_the_worker(url: str, method: str) -> None:
     assert requests.request(method, url, data=b"tell-nobody", timeout=20).status_code == 200
 
 
@@ -139,7 +139,7 @@ def test_a_streaming_grpc_call_is_answered(server: Server) -> None:
     assert "sentiment" in json.loads(part.prediction)
 
 
-def test_10000_random_bodies_do_not_kill_it(url: str) -> None:
+def test_10000_random_bodies_do_not_end_the_worker(url: str) -> None:
     def send(seed: int) -> set[int]:
         draw = random.Random(seed)
         statuses = set()

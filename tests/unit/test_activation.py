@@ -32,5 +32,7 @@ def test_none_leaves_logits_as_they_are() -> None:
         ("regression", 1, "none"),
     ],
 )
-def test_the_checkpoint_decides(problem_type: str | None, labels: int, function: str) -> None:
+def test_the_default_activation_is_the_checkpoints(
+    problem_type: str | None, labels: int, function: str
+) -> None:
     assert activation_for(problem_type, labels) == function

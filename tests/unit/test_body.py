@@ -25,7 +25,7 @@ def read(headers: dict[str, str], row: dict[str, bytes]) -> Body:
         " application/json ",
     ],
 )
-def test_json_is_told_by_its_content_type_however_it_is_written(content_type: str) -> None:
+def test_the_content_type_of_json_may_have_any_spelling(content_type: str) -> None:
     assert read({"content-type": content_type}, {"body": b'{"text": "a"}'}) == Json({"text": "a"})
 
 
@@ -131,7 +131,7 @@ def test_a_form_without_its_boundary_is_malformed() -> None:
         {' {"text": "x': b'y"}', "text": b"hidden"},
     ],
 )
-def test_json_labelled_as_a_form_is_told_which_header_to_add(row: dict[str, bytes]) -> None:
+def test_json_labelled_as_a_form_gets_an_error_that_names_the_header(row: dict[str, bytes]) -> None:
     with pytest.raises(Unsupported, match="Content-Type: application/json"):
         read(FORM, row)
 
@@ -152,7 +152,7 @@ def test_other_content_types_are_unsupported(headers: dict[str, str]) -> None:
         read(headers, {"body": b"good"})
 
 
-def test_a_route_is_told_by_the_headers_that_torchserve_adds() -> None:
+def test_the_route_follows_from_the_headers_that_torchserve_adds() -> None:
     host = {"host": "localhost"}
     assert route_of(host | {"explain": "False", "url_path": ""}) is Route.PREDICTIONS
     assert route_of(host | {"explain": "False"}) is Route.KSERVE

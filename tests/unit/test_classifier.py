@@ -65,13 +65,13 @@ def test_a_prediction_is_complete(classifier: Classifier) -> None:
     assert not got.truncated
 
 
-def test_the_longest_text_that_fits_is_not_cut(classifier: Classifier) -> None:
+def test_the_longest_text_that_fits_is_not_truncated(classifier: Classifier) -> None:
     fits, cut = good(classifier.classify(["good " * 510, "good " * 511]))
     assert (fits.tokens, fits.truncated) == (512, False)
     assert (cut.tokens, cut.truncated) == (512, True)
 
 
-def test_no_text_is_no_work(classifier: Classifier) -> None:
+def test_no_texts_need_no_call(classifier: Classifier) -> None:
     assert classifier.classify([]) == []
 
 
@@ -121,7 +121,7 @@ def test_each_of_identical_texts_gets_its_own_activation(classifier: Classifier)
     assert again == shares
 
 
-def test_a_batch_that_takes_too_long_is_cut_short(classifier: Classifier) -> None:
+def test_a_batch_stops_at_its_deadline(classifier: Classifier) -> None:
     (result,) = classifier.score(classifier.tokenizer(["good"]), deadline=time.monotonic() - 1)
     assert isinstance(result, Overloaded)
     assert result.status == 503

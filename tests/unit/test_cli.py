@@ -49,7 +49,7 @@ def test_the_documentation_names_the_variables() -> None:
         assert f"`{variable}`" in PAGE
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
     assert caught.value.code == 0
@@ -196,7 +196,7 @@ def test_this_machine_is_not_the_management_of_another(
 
 
 @pytest.mark.usefixtures("pauses")
-def test_the_command_tells_a_missing_worker_from_a_full_queue(
+def test_the_command_distinguishes_a_missing_worker_from_a_full_queue(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     description = (

@@ -74,7 +74,7 @@ def test_every_answer_has_its_error(
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"sentiment": "POSITIVE"}', b""])
-def test_a_stranger_at_the_address_is_recognised(case: Case, body: bytes) -> None:
+def test_another_service_at_the_address_is_recognized(case: Case, body: bytes) -> None:
     with case.talking((200, body)) as (_, client):
         with pytest.raises(UnexpectedAnswer):
             client.predict("good")
@@ -83,7 +83,7 @@ def test_a_stranger_at_the_address_is_recognised(case: Case, body: bytes) -> Non
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"3", b'[{"modelName": "x"}]', b"<html>"])
-def test_a_stranger_at_the_management_address_is_recognised(body: bytes) -> None:
+def test_another_service_at_the_management_address_is_recognized(body: bytes) -> None:
     with scripted((200, body)) as server, ManagementClient(server.address) as management:
         with pytest.raises(UnexpectedAnswer):
             management.describe()
@@ -152,7 +152,7 @@ def test_a_redirect_of_grpc_or_of_the_management_address_is_one_too() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_version_is_sent_and_told(kind: str) -> None:
+def test_the_version_is_sent_and_printed(kind: str) -> None:
     with Case(kind).talking(OK) as (server, client):
         client.predict("good")
     headers = {name.lower(): value for name, value in server.requests[0][2].items()}

@@ -123,7 +123,7 @@ def test_a_token_that_no_header_can_hold_is_refused_without_it(
     assert_silent(failure.value)
 
 
-def test_a_token_does_not_show_itself() -> None:
+def test_a_token_is_not_in_its_repr() -> None:
     assert SECRET not in repr(Token(SECRET)) + str(Token(SECRET)) + f"{Token(SECRET)!r:}"
 
 

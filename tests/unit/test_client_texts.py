@@ -201,7 +201,7 @@ def test_a_stream_reads_no_further_than_requests_can_start(case: Case) -> None:
         assert len(server.requests) <= 2
 
 
-def test_nothing_is_sent_for_a_caller_who_has_left() -> None:
+def test_nothing_is_sent_after_the_caller_has_left() -> None:
     def texts() -> Iterator[str]:
         yield from ["good"] * 3 * 32
         arrived(server, 2)

@@ -301,7 +301,7 @@ def test_a_form_has_exactly_one_text(fields: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("body", [Text('{"inputs": "a"}'), Form({"text": "a"})])
 @pytest.mark.parametrize("route", [KSERVE, INVOCATIONS])
-def test_routes_of_others_speak_json_alone(route: Route, body: Body) -> None:
+def test_other_routes_accept_json_alone(route: Route, body: Body) -> None:
     with pytest.raises(Unsupported, match="application/json"):
         decode(body, route)
 
@@ -327,7 +327,7 @@ def test_the_first_bad_text_decides() -> None:
         decode(Json({"inputs": [5] * 4}))
 
 
-def test_an_output_is_given_once_however_often_it_is_asked_for() -> None:
+def test_an_output_requested_twice_is_returned_once() -> None:
     asked = {"inputs": [tensor()], "outputs": [{"name": "score"}] * 2}
     assert len(ask(Json(asked), KSERVE)["outputs"]) == 1
 

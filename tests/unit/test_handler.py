@@ -126,7 +126,7 @@ def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) ->
         {"Content-Type": {"content-type": "text/plain"}},
     ],
 )
-def test_no_header_brings_it_down(handler: SentimentHandler, headers: dict[str, Any]) -> None:
+def test_no_header_fails_the_batch(handler: SentimentHandler, headers: dict[str, Any]) -> None:
     answers, _ = ask(
         handler, (PREDICTIONS | headers, {"body": b"A wonderful film."}), post({"text": "Awful."})
     )
@@ -259,7 +259,7 @@ def test_without_a_thread_to_count_in_requests_are_answered_and_counted_later(
     assert context.metrics.counts["sentiment_requests_total"] == 3
 
 
-def test_a_batch_out_of_time_is_told_so_each_text_for_itself(
+def test_every_text_of_a_batch_out_of_time_gets_its_own_error(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_settings(monkeypatch, handler, batch_seconds=-1)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 
+from scripts.archive.agreement import value_range
 from scripts.archive.independence import alone, company, random_rows
 from scripts.archive.packing import skip_padding
 from scripts.archive.tolerance import TOLERANCES, difference
@@ -123,3 +124,12 @@ def test_a_difference_is_relative_to_large_logits(
 ) -> None:
     got = difference(np.array([logits], np.float32), np.array([reference], np.float32))
     assert got == pytest.approx(expected, rel=1e-3)
+
+
+def test_values_of_a_regression_are_compared_on_the_scale_of_their_range() -> None:
+    reference = np.array([[250_000.0], [250_100.0]], np.float32)
+    moved = reference + np.float32(10)
+    assert difference(moved, reference) < 1e-4
+    assert difference(moved, reference, value_range(reference)) == pytest.approx(0.1, rel=0.01)
+    last_place = np.nextafter(reference, np.float32(np.inf))
+    assert difference(last_place, reference, value_range(reference)) == 0

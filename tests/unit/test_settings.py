@@ -21,7 +21,7 @@ def test_the_settings_that_ship_are_complete() -> None:
     assert settings.max_response_bytes < int(limits["max_response_size"])
 
 
-def test_batching_and_workers_stand_in_one_place() -> None:
+def test_batching_and_workers_are_set_in_one_file() -> None:
     model = Properties.read(ROOT / "config.properties").models["sentiment"]["1.0"]
     assert {"batchSize", "maxBatchDelay", "minWorkers", "maxWorkers"} <= set(model)
     assert not set(model) & set(CONFIG)

@@ -17,7 +17,7 @@ def test_results_are_in_order_though_later_calls_end_first() -> None:
     assert list(in_order(call, range(12), 4)) == list(range(12))
 
 
-def test_so_many_calls_run_at_once_and_no_more() -> None:
+def test_concurrency_is_limited() -> None:
     four = threading.Barrier(4, timeout=5)  # passed by four at a time, or never
     running = 0
     most = 0

@@ -66,7 +66,7 @@ def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
         assert connection.calls < 10
 
 
-def test_a_worker_whose_front_end_has_gone_ends() -> None:
+def test_a_worker_ends_when_the_frontend_has_gone() -> None:
     ours, theirs = socket.socketpair()
     buffer_socket_reads()
     with ours:
@@ -75,7 +75,7 @@ def test_a_worker_whose_front_end_has_gone_ends() -> None:
             otf_message_handler.retrieve_msg(ours)
 
 
-def test_a_worker_whose_front_end_goes_in_a_message_ends() -> None:
+def test_a_worker_ends_when_the_frontend_goes_within_a_message() -> None:
     ours, theirs = socket.socketpair()
     buffer_socket_reads()
     with ours:

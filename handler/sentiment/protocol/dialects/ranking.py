@@ -8,8 +8,9 @@ from msgspec import Struct
 from sentiment.inference.prediction import Prediction
 from sentiment.protocol.dialects.operation import Label
 
-# Decimal places of a score in an answer: more than any engine's precision.
-_PLACES = 6
+# Decimal places of a score in an answer, more than any engine's precision; a smaller score, as a
+# regression may have, keeps as many digits.
+_PLACES, _SMALL = 6, 1e-3
 
 
 class LabelScore(Struct):
@@ -21,7 +22,7 @@ class LabelScore(Struct):
 
 def rounded(score: float) -> float:
     """A score as answers show it."""
-    return round(score, _PLACES)
+    return round(score, _PLACES) if abs(score) >= _SMALL else float(f"{score:.{_PLACES}g}")
 
 
 def best(prediction: Prediction) -> LabelScore:
