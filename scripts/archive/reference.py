@@ -20,8 +20,8 @@ class Reference:
     """A checkpoint in the torch engine, and its logits for the probes.
 
     `texts` are the probes' token ids; `logits` [texts, labels] are those of each text alone.
-    `value_range` [labels] is None unless the checkpoint is a regression. `engine` has the first row layout in which company changes no answer, and `company` is the
-    largest difference in it.
+    `value_range` [labels] is None unless the checkpoint is a regression. `engine` has the first row
+    layout in which company changes no answer, and `company` is the largest difference in it.
     """
 
     def __init__(self, folder: Path, threads: int) -> None:
