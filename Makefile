@@ -22,7 +22,7 @@ stop:  ## Stop the server
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)")
 
-test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, against a real server
+test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, most of them against a real server
 	@$(VENV)/python -m pytest
 
 zoo: .venv/.serve .venv/.test  ## Package every kind of checkpoint, and write docs/models.md
@@ -38,11 +38,11 @@ format: .venv/.check  ## Format the code
 	@$(VENV)/ruff check --fix --quiet .
 	@$(VENV)/ruff format .
 
-docs: .venv/.serve  ## Write docs/openapi.json, after a change of a dialect
+docs: .venv/.serve  ## Write docs/openapi.json, after changing a dialect
 	@PYTHONPATH=handler $(VENV)/python -m scripts.openapi
 
-# SERVERS="service engine" selects servers, ROUNDS and SECONDS set how often and how long they are
-# measured, TEXTS="a.txt b.txt" are your own files with one text per line; RESUME=1 continues an
+# SERVERS="service engine" selects servers. ROUNDS and SECONDS set how often and how long each load is
+# measured. TEXTS="a.txt b.txt" are your own files with one text per line. RESUME=1 continues an
 # interrupted run.
 bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Compare this with other servers: make bench QUICK=1
 	@$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(if $(RESUME),--resume) \
@@ -57,7 +57,7 @@ tune: .target .venv/.serve .venv/.tune $(ARCHIVE)  ## Find the best settings: ma
 # Checked before anything is installed.
 .target:
 	@if [ -z "$(P99)$(THROUGHPUT)" ]; then \
-	echo "Name a goal: make tune P99=50ms, or make tune THROUGHPUT=1" >&2; exit 1; fi
+	echo "Set a goal: make tune P99=50ms, or make tune THROUGHPUT=1" >&2; exit 1; fi
 
 train: .venv/.train  ## Train the default model: make train DATA=folder (an hour on two cores)
 	@$(VENV)/python -m training.train --data "$(DATA)"
@@ -66,8 +66,8 @@ evaluate: .venv/.serve .venv/.train  ## Measure a model: make evaluate DATA=fold
 	@PYTHONPATH=handler $(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)" \
 	$(if $(ENGINE),--engine "$(ENGINE)")
 
-# Keeps the versions that the file has, unless pyproject.toml rules them out.
-constraints: .venv/.constraints  ## Pin all dependencies, after a change of pyproject.toml
+# Keeps the versions in constraints.txt, unless pyproject.toml rules them out.
+constraints: .venv/.constraints  ## Pin all dependencies, after changing pyproject.toml
 	@$(VENV)/uv pip compile --quiet --no-cache --python-version 3.11 --no-annotate \
 	--all-extras $(addprefix --group ,serve java test check train bench tune) \
 	--custom-compile-command "make constraints" -o constraints.txt pyproject.toml
@@ -91,7 +91,7 @@ else
 serve: $(ARCHIVE)
 endif
 
-# Packages the model that was packaged last.
+# Packages the last packaged model again.
 $(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml' -o -name '*.html') $(wildcard model/*) \
   $(wildcard scripts/archive/*) | .venv/.serve
 	@$(VENV)/python -m scripts.archive.build

@@ -27,8 +27,8 @@ examples:
   sentiment workers 2
   sentiment status --management 10.0.0.7:8081
 
-Options may stand before or after the command; an empty variable counts as unset.
-exit codes: 0 success, 1 failure (of one text, too), 2 wrong arguments, 130 Ctrl-C
+Options may come before or after the command. An empty variable counts as unset.
+exit codes: 0 success, 1 failure (even of one text), 2 wrong arguments, 130 Ctrl-C
 """
 
 
@@ -68,12 +68,12 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     add(
         "--management",
         metavar="ADDRESS",
-        help="management address ($SENTIMENT_MANAGEMENT; default: http://127.0.0.1:8081, unless "
-        "the inference address is another machine's)",
+        help="management address ($SENTIMENT_MANAGEMENT; default: http://127.0.0.1:8081 if the "
+        "inference address is on this machine)",
     )
     add("--model", metavar="NAME", help="name of the served model (default: sentiment)")
     add("--token-file", metavar="PATH", help="TorchServe's key_file.json ($SENTIMENT_TOKEN_FILE)")
-    add("--timeout", type=float, metavar="SECONDS", help="limit of each attempt (default: 60)")
+    add("--timeout", type=float, metavar="SECONDS", help="timeout per attempt (default: 60)")
     add("--json", action="store_true", help="print JSON, one object per line")
 
     def parser(create: Callable[..., Any], *args: str, **texts: str) -> argparse.ArgumentParser:
@@ -101,7 +101,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
         "texts", nargs="+", metavar="TEXT", help='text to score; "-" reads one per line from stdin'
     )
     workers = command("workers", "scale to COUNT workers and wait until they are ready", _workers)
-    workers.add_argument("count", type=int, metavar="COUNT", help="number of workers, 0 for none")
+    workers.add_argument("count", type=int, metavar="COUNT", help="number of workers; 0 stops them all")
     status = command("status", "show the model, its workers and its queue", _status)
     return {"sentiment": top, "predict": predict, "workers": workers, "status": status}
 
