@@ -1,7 +1,7 @@
-"""A thin client for text classification served by TorchServe; it needs `requests` alone.
+"""A thin client for text classification served by TorchServe. It needs only `requests`.
 
-AsyncSentimentClient and GrpcSentimentClient are here, too, and need an extra each. Retries are
-logged by logger "sentiment_client", as warnings.
+AsyncSentimentClient needs the extra "async", and GrpcSentimentClient the extra "grpc". Retries are
+logged as warnings by the logger "sentiment_client".
 """
 
 from importlib import import_module
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sentiment_client.async_client import AsyncSentimentClient as AsyncSentimentClient
     from sentiment_client.grpc_client import GrpcSentimentClient as GrpcSentimentClient
 
-# Without the two that need an extra: "import *" would ask for it.
+# Without the two clients that need an extra: "import *" would fail without it.
 __all__ = [
     "BackendFailed",
     "BadAddress",
@@ -67,7 +67,7 @@ __all__ = [
     "WorkerDied",
 ]
 
-# Loaded at the first use: name -> (module, extra).
+# Loaded on first use: name -> (module, extra).
 _WITH_EXTRA = {
     "AsyncSentimentClient": ("async_client", "async"),
     "GrpcSentimentClient": ("grpc_client", "grpc"),

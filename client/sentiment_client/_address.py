@@ -1,4 +1,4 @@
-"""Addresses: from what users write to what requests are sent to."""
+"""Parse, complete and check server addresses."""
 
 import ipaddress
 import os
@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 
 def address_or_default(address: str | None, variable: str, default: str) -> str:
-    """The address that was passed, or that of the environment, or the default.
+    """`address` if there is one, else the environment variable's value, else the default.
 
     An empty variable counts as unset.
     """
@@ -15,7 +15,7 @@ def address_or_default(address: str | None, variable: str, default: str) -> str:
 
 
 def base_address(address: str, default_port: int) -> str:
-    """Complete an address; raises ValueError for what is not an HTTP address.
+    """Complete an address; raises ValueError if it is not an HTTP address.
 
     >>> base_address("localhost", 8080)
     'http://localhost:8080'
@@ -32,28 +32,28 @@ def base_address(address: str, default_port: int) -> str:
     ValueError: 'ftp://example.com' is not an HTTP address such as http://127.0.0.1:8080.
     >>> base_address("http://joe:s3cret@example.com", 8080)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: The address holds a user name or password: leave out what ends with '@', ...
+    ValueError: The address contains a user name or password: remove everything up to '@', ...
     """
     address = address.strip()
-    if "@" in address:  # wherever it is, as a password may hold a "/" or a "#"
+    if "@" in address:  # anywhere, since a password may contain "/" or "#"
         raise ValueError(
-            "The address holds a user name or password: leave out what ends with '@', and pass "
+            "The address contains a user name or password: remove everything up to '@', and pass "
             "a token if the server needs one."
         )
-    # With a scheme, the default port is the scheme's own, as in a browser.
+    # An address with a scheme has the scheme's default port, as in a browser.
     complete = "://" in address
     parts = _split(address if complete else f"http://{address}")
     if parts is None or parts.scheme not in ("http", "https"):
         shown = address.partition("?")[0].partition("#")[0]
         raise ValueError(f"{shown!r} is not an HTTP address such as http://127.0.0.1:8080.")
     if parts.query or parts.fragment:
-        raise ValueError(f"The address of {parts.hostname!r} has a query or '#': leave it out.")
+        raise ValueError(f"The address of {parts.hostname!r} has a query or a '#': remove it.")
     port = parts.port or (None if complete else default_port)
     return f"{parts.scheme}://{_host(parts)}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
 def model_path(api: str, model: str, version: str | None = None) -> str:
-    """The path of a model, or of one version of it, below "predictions" or "models".
+    """The URL path of a model, or of one version of it, below "predictions" or "models".
 
     >>> model_path("models", "sentiment")
     '/models/sentiment'
@@ -64,7 +64,7 @@ def model_path(api: str, model: str, version: str | None = None) -> str:
 
 
 def grpc_target(address: str, default_port: int) -> tuple[str, bool]:
-    """The host and port of a gRPC server, and whether it is reached over TLS.
+    """The "host:port" of a gRPC server, and whether to connect over TLS.
 
     >>> grpc_target("localhost", 7070)
     ('localhost:7070', False)
@@ -72,18 +72,18 @@ def grpc_target(address: str, default_port: int) -> tuple[str, bool]:
     ('example.com:7070', True)
     >>> grpc_target("localhost:7070/team", 7070)
     Traceback (most recent call last):
-    ValueError: 'localhost:7070/team' has a path, which gRPC has no place for: leave it out.
+    ValueError: 'localhost:7070/team' has a path, which gRPC does not support: remove it.
     """
     parts = urlsplit(base_address(address, default_port))
     if parts.path:
-        raise ValueError(f"{address!r} has a path, which gRPC has no place for: leave it out.")
+        raise ValueError(f"{address!r} has a path, which gRPC does not support: remove it.")
     return f"{_host(parts)}:{parts.port or default_port}", parts.scheme == "https"
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address, completed by `base_address` or `grpc_target`, is of this machine.
+    """Whether an address, completed by `base_address` or `grpc_target`, is on this machine.
 
-    No name is looked up but that of this machine.
+    Only this machine's own name is ever looked up.
 
     >>> [is_loopback(host) for host in ("http://127.0.0.1:8080", "[::1]:7070", "localhost.:80")]
     [True, True, True]
@@ -104,7 +104,7 @@ def _is_own(host: str) -> bool:
     if host.startswith(f"{short}."):
         return host == socket.getfqdn().lower()
     try:
-        # Understands whatever the system does, as 127.1; nothing is sent to anyone.
+        # Accepts every notation that the system does, such as 127.1, without a DNS query.
         family, kind, _, _, place = socket.getaddrinfo(
             host, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
         )[0]
@@ -113,14 +113,14 @@ def _is_own(host: str) -> bool:
         if mapped.is_loopback or mapped.is_unspecified or mapped.is_multicast:
             return not mapped.is_multicast
         with socket.socket(family, kind) as probe:
-            probe.bind(place)  # only an address of this machine can be bound
+            probe.bind(place)  # fails unless the address is on this machine
     except (OSError, ValueError):
         return False
     return True
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of an address whose host and port can be requested, or None."""
+    """The parts of an address, or None if no request can be sent to it."""
     try:
         parts = urlsplit(address)
         if not parts.hostname or parts.port == 0:

@@ -1,7 +1,7 @@
-"""What a server answers -> JSON, or the error that it stands for.
+"""Convert a server's answer to JSON or to a SentimentError.
 
-The handler answers `{"error", "error_type"}`, TorchServe's front end `{"code", "type", "message"}`
-or nothing at all, and a reverse proxy whatever it likes.
+The handler's errors are `{"error", "error_type"}`. Those of TorchServe's frontend are
+`{"code", "type", "message"}` or empty. Those of a reverse proxy can be anything.
 """
 
 import json
@@ -50,8 +50,8 @@ BY_STATUS: Mapping[int, type[SentimentError]] = {
     504: TimedOut,
     507: WorkerDied,
 }
-# The service's own kinds, each with the status that it has in an answer of its own, and one of
-# TorchServe's.
+# The `error_type`s of the service and one `type` of TorchServe -> class, and the HTTP status of the
+# answer to a single text.
 _BY_TYPE: Mapping[str, tuple[type[SentimentError], int]] = {
     "Malformed": (Malformed, 400),
     "InvalidKeyException": (Unauthorized, 400),
@@ -67,7 +67,7 @@ TOO_MANY_BYTES = "The request has more bytes than the server's max_request_size:
 
 
 def parsed(content: bytes) -> Any:
-    """The JSON of an answer, or None. No exception that holds the answer is left behind."""
+    """The JSON of an answer, or None. Keeps no exception, since it would hold the answer."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -77,7 +77,7 @@ def parsed(content: bytes) -> Any:
 def from_answer(
     status: int, content: bytes, headers: Mapping[str, str] | None = None
 ) -> SentimentError:
-    """The error that an answer with `status` >= 400 stands for."""
+    """The error for an answer with `status` >= 400."""
     fields = parsed(content)
     if not isinstance(fields, dict):
         fields = {}
@@ -94,30 +94,30 @@ def from_answer(
 
 
 def from_entry(entry: Mapping[str, Any]) -> SentimentError:
-    """The error in place of one text's result, or of an answer that has no status, as in gRPC."""
+    """The error for one entry of a list of results, or for a gRPC answer, which has no status."""
     kind, status = _BY_TYPE.get(str(entry["error_type"]), (BackendFailed, 500))
     message = entry.get("error")
     return kind(message if isinstance(message, str) and message else NO_REASON, status)
 
 
 def redirected(status: int, address: str, path: str, location: str | None) -> Redirected:
-    """The error for a redirect. It names the target without credentials and query."""
+    """The error for a redirect. Its message has the target without credentials and query."""
     try:
         parts = urlsplit(urljoin(address + path, location or ""))
         target = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
         location = None
     if not location:
-        return Redirected(f"{address} redirects its clients, and does not say where to.", status)
+        return Redirected(f"{address} redirects without saying where: check the address.", status)
     return Redirected(
-        f"{address} redirects its clients to {target.removesuffix(path)}: "
+        f"{address} redirects to {target.removesuffix(path)}: "
         "if that is the service, use it as the address.",
         status,
     )
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """The seconds that a Retry-After header gives, as a number or as a date."""
+    """Seconds from now in a Retry-After header, which holds a number or a date."""
     if not retry_after:
         return None
     if retry_after.strip().isdecimal():

@@ -20,11 +20,11 @@ class AsyncTransport(Transport):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         client = None
-        # Without httpx' own error, which may hold the proxy's password.
+        # Suppresses httpx' own error, which may contain the proxy's password.
         with suppress(ImportError, ValueError, httpx.InvalidURL):
             client = httpx.AsyncClient(
                 headers={"User-Agent": USER_AGENT},
-                # No limit to the connections, 64 of which are kept.
+                # Any number of connections; up to 64 idle ones are kept.
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
                 proxy=proxy(self.address),
                 trust_env=False,
@@ -32,7 +32,7 @@ class AsyncTransport(Transport):
             )
         if client is None:
             raise ValueError(
-                "httpx cannot use the proxy that the environment names: it takes http:// and "
+                "httpx cannot use the proxy from the environment: it supports http:// and "
                 "https://, and socks5:// with httpx[socks]."
             )
         self._client = client

@@ -11,17 +11,16 @@ from sentiment_client._transport import Request, Timeout, Transport
 from sentiment_client.errors import Overloaded, SentimentError, TooLarge, Unhealthy
 from sentiment_client.models import Model, Prediction, Result
 
-# Seconds to connect, and then to wait for the first byte of the answer: the service cuts a batch
-# short after 15, and one or two batches may be ahead.
+# Seconds to connect, and then to wait for the first byte of the answer. The service stops a batch
+# after 15 s, and one or two batches may be ahead in the queue.
 TIMEOUT = (3.05, 60.0)
-# Requests of one list that are in flight at the same time. A worker scores together what waits,
-# so a few keep it busy; of the longest texts, two cores score more than these hold before a batch
-# is cut short.
+# Requests in flight per list of texts. A worker batches waiting requests, so a few keep it busy.
+# Even with texts of maximum length, two cores score these requests within a batch's time limit.
 MAX_CONCURRENCY = 4
 
 
 class BaseClient:
-    """A client of one served model; `_transport_type` is how it sends REST's requests."""
+    """A client of one served model; `_transport_type` sends its requests."""
 
     _transport_type: ClassVar[type[Transport]]
 
@@ -79,7 +78,7 @@ class BaseClient:
         return Prediction.from_json(await self._send(one(text), timeout))
 
     async def _predict_chunk(self, chunk: Chunk, timeout: Timeout | None) -> list[Result]:
-        """Score the texts of a chunk, and again those that the server had no time for."""
+        """Score the texts of a chunk; texts that the server had no time for are sent again."""
         if chunk.failure is not None:
             raise chunk.failure
         texts, retries = chunk.texts(), self._transport.retries
@@ -95,13 +94,13 @@ class BaseClient:
             try:
                 results = fill_in(results, await self._send_texts(late, timeout))
             except SentimentError:
-                break  # the others are scored, and the late ones have their own errors
+                break  # keep the results so far; the late texts already have errors
         return chunk.with_errors(results)
 
     async def _send_texts(self, chunk: Chunk, timeout: Timeout | None) -> list[Result]:
         try:
             return chunk.results(await self._send(chunk.body, timeout))
-        except TooLarge as error:  # the server may be set to take less than we send, or to answer
+        except TooLarge as error:  # the server's limits, on requests or answers, may be lower
             if len(chunk) == 1:
                 return [error]
         return [
@@ -116,11 +115,11 @@ class BaseClient:
             if type(error) is not Overloaded or await self._has_worker():
                 raise
             status = error.status
-        # TorchServe's own refusal is the same as for a full queue.
+        # TorchServe's own answer is the same for a full queue and for no worker.
         raise Unhealthy("No worker is ready: start one, or try again later.", status)
 
     async def _has_worker(self) -> bool:
-        """Whether a worker is ready; True where the management API cannot tell."""
+        """Whether a worker is ready; True if the management API cannot tell."""
         path = model_path("models", self._model, self._version)
         try:
             if self._management is None:

@@ -1,4 +1,4 @@
-"""A group of texts that is sent in one request, and the results that its answer holds."""
+"""Groups of texts that are sent in one request each."""
 
 import json
 import math
@@ -10,17 +10,17 @@ from sentiment_client._answers import from_entry
 from sentiment_client.errors import Overloaded, SentimentError, UnexpectedAnswer, Validation
 from sentiment_client.models import Prediction, Result
 
-# The most that one request carries, unless one text is larger; the service takes twice as many
-# texts, and 256 KiB.
+# Limits of one request; a single larger text is still sent. The service allows twice as many texts,
+# and 256 KiB.
 TEXTS_PER_REQUEST = 32
 BYTES_PER_REQUEST = 200_000
 
 
 class Chunk:
-    """Items in order: the JSON strings of texts, and the errors of what is not a text.
+    """Items in order: texts as JSON strings, and errors for items that are not texts.
 
-    A chunk with a `failure` has no items; the failure is what the iterable of texts raised. It
-    comes as a chunk so that it is raised in its place, when the results before it are out.
+    A chunk with a `failure` has no items. `failure` is the exception that the iterable of texts
+    raised; as a chunk, it is raised in its place, after the results before it.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Chunk:
         return len(self.items)
 
     def has_room(self, item: bytes | SentimentError) -> bool:
-        """Whether one request can carry this item, too."""
+        """Whether this item still fits in the request."""
         if not self.items:
             return True
         return len(self) < TEXTS_PER_REQUEST and self._size + _size(item) <= BYTES_PER_REQUEST
@@ -46,7 +46,7 @@ class Chunk:
 
     @property
     def body(self) -> bytes:
-        """The body of a request for all texts; call it on a chunk of nothing but texts."""
+        """The body of a request for all texts; only for a chunk without errors."""
         return b'{"texts": [%s]}' % b", ".join(i for i in self.items if isinstance(i, bytes))
 
     def results(self, answer: Any) -> list[Result]:
@@ -67,28 +67,28 @@ class Chunk:
         return type(self)(self.items[:middle]), type(self)(self.items[middle:])
 
     def texts(self) -> Self:
-        """A chunk of the texts alone."""
+        """A chunk of only the texts."""
         return type(self)(item for item in self.items if isinstance(item, bytes))
 
     def with_errors(self, results: Iterable[Result]) -> list[Result]:
-        """The results of `texts`, with the errors of the other items in their places."""
+        """Merge the results of `texts` with the errors of the other items, in order."""
         left = iter(results)
         return [next(left) if isinstance(item, bytes) else item for item in self.items]
 
     def late(self, results: Sequence[Result]) -> Self:
-        """The texts that the server had no time for, as their entries say."""
+        """The texts whose results say that the server had no time for them."""
         pairs = zip(self.items, results, strict=True)
         return type(self)(item for item, result in pairs if isinstance(result, Overloaded))
 
 
 def fill_in(results: Iterable[Result], later: Iterable[Result]) -> list[Result]:
-    """The results, with those of the late texts in their places."""
+    """Replace the errors of late texts by the results of sending them again."""
     rest = iter(later)
     return [next(rest) if isinstance(result, Overloaded) else result for result in results]
 
 
 def one(text: object) -> bytes:
-    """The body of a request for one text; raises Validation for what is not a str."""
+    """The body of a request for one text; raises Validation if it is not a str."""
     item = _item(text)
     if isinstance(item, SentimentError):
         raise item
@@ -110,7 +110,7 @@ def chunks(texts: Iterable[object]) -> Iterator[Chunk]:
 
 
 async def chunks_async(texts: AsyncIterable[object]) -> AsyncGenerator[Chunk, None]:
-    """The same for texts that come asynchronously."""
+    """The same for an asynchronous iterable."""
     chunk, failure = Chunk(), None
     try:
         async for text in texts:
@@ -126,11 +126,11 @@ async def chunks_async(texts: AsyncIterable[object]) -> AsyncGenerator[Chunk, No
 
 
 def refuse_single(texts: object) -> None:
-    """Raise TypeError for what would be taken apart into letters, numbers, keys or columns."""
+    """Raise TypeError for objects whose items are letters, numbers, keys or columns, not texts."""
     if hasattr(type(texts), "columns"):
         raise TypeError("This takes a list of texts: pass one column of the data frame.")
     if isinstance(texts, str | bytes | bytearray | Mapping):
-        raise TypeError("This takes a list of texts; for one text there is predict.")
+        raise TypeError("This takes a list of texts: for one text, call predict.")
 
 
 def _last(chunk: Chunk, failure: Exception | None) -> Iterator[Chunk]:
@@ -145,19 +145,19 @@ def _size(item: bytes | SentimentError) -> int:
 
 
 def _item(text: object) -> bytes | SentimentError:
-    """The text as a JSON string, or the error of what is not a text."""
-    # Not isinstance(): objects can claim another class, and JSON would not agree.
+    """The text as a JSON string, or an error if the item is not a text."""
+    # Not isinstance(): an object can fake its __class__, but json.dumps would not accept it.
     if not issubclass(type(text), str):
         return Validation(_advice(text), 422)
     try:
         return json.dumps(text, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        # A lone surrogate can be written in ASCII only; the service says what is wrong with it.
+        # A lone surrogate can only be escaped in ASCII; the service reports what is wrong with it.
         return json.dumps(text).encode("ascii")
 
 
 def _advice(value: object) -> str:
-    """What to change about a value that is not a text. It does not show the value itself."""
+    """What to do with a value that is not a text. The value itself is not shown."""
     kind = type(value)
     name = kind.__name__
     if value is None or name in ("NAType", "NaTType"):

@@ -1,4 +1,4 @@
-"""What the environment says of a server: the proxy on the way to it, and whom to trust."""
+"""Settings from the environment: the proxy, and the certificates to trust."""
 
 import os
 import ssl
@@ -9,26 +9,26 @@ import requests
 
 from sentiment_client._address import is_loopback
 
-# What `requests` and curl read, and then what OpenSSL and `httpx` read.
+# The first two are those of `requests` and curl, the others those of OpenSSL and `httpx`.
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 Verify = bool | str | Path
 
 
 def proxy(address: str) -> str | None:
-    """The proxy for an address, as the environment names it; none for this machine's servers."""
+    """The proxy for an address, from the environment; None for servers on this machine."""
     if is_loopback(address):
         return None
-    proxies = requests.utils.get_environ_proxies(address)  # heeds NO_PROXY
+    proxies = requests.utils.get_environ_proxies(address)  # respects NO_PROXY
     url = requests.utils.select_proxy(address, proxies)
     return f"http://{url}" if url and "://" not in url else url
 
 
 def certificates(verify: Verify) -> bool | str:
-    """Whom to trust over TLS: True for the usual authorities, a file or folder, False for anyone.
+    """The certificates to trust: a file or folder, True for public authorities, False for any.
 
-    The environment's certificates take the place of True. Raises ValueError for a path that is
-    not there or holds none.
+    With True, certificates from the environment take precedence. Raises ValueError if the path
+    does not exist or has no certificates.
     """
     origin, path = "verify", verify
     if verify is True:
@@ -36,23 +36,23 @@ def certificates(verify: Verify) -> bool | str:
         origin, path = next(((name, value) for name, value in values if value), ("verify", True))
     if isinstance(path, bool):
         return path
-    # OpenSSL takes several folders in one variable; the first that there is will do.
+    # OpenSSL allows several folders in one variable; the first that exists is used.
     folders = str(path).split(os.pathsep) if origin == "SSL_CERT_DIR" else [str(path)]
     existing = next((folder for folder in folders if Path(folder).exists()), None)
     if existing is None:
-        raise ValueError(f"There are no certificates at {str(path)!r}, as {origin} says.")
+        raise ValueError(f"There are no certificates at {str(path)!r}: check {origin}.")
     if Path(existing).is_file():
         try:
             ssl.create_default_context(cafile=existing)
         except (OSError, ssl.SSLError):
             raise ValueError(
-                f"{existing!r}, which {origin} names, holds no certificates in PEM format."
+                f"{existing!r} has no certificates in PEM format: check {origin}."
             ) from None
     return existing
 
 
 def tls_context(trusted: bool | str) -> ssl.SSLContext:
-    """The context for connections that trust what `certificates` returns."""
+    """The TLS context for the result of `certificates`."""
     if isinstance(trusted, str):
         folder = Path(trusted).is_dir()
         return ssl.create_default_context(
@@ -66,9 +66,9 @@ def tls_context(trusted: bool | str) -> ssl.SSLContext:
 
 
 def pem(trusted: bool | str) -> bytes | None:
-    """The same as PEM, for gRPC; None for its own authorities. Raises ValueError for False."""
+    """The same as PEM, for gRPC; None means gRPC's default. Raises ValueError for False."""
     if trusted is False:
-        raise ValueError("gRPC cannot leave certificates unchecked: pass verify=PATH instead.")
+        raise ValueError("gRPC always verifies certificates: pass verify=PATH instead of False.")
     if trusted is True:
         return None
     path = Path(str(trusted))

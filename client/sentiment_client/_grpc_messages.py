@@ -1,7 +1,7 @@
 """The two messages of TorchServe's `inference.proto` that a prediction needs.
 
-They are declared here rather than generated: generated code is tied to one version of protobuf,
-and registers itself for the whole program, where it would collide with the program's own copy.
+They are declared here, not generated: generated code is tied to one version of protobuf, and
+registers itself globally, where it would collide with another copy in the same program.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def _declare() -> tuple[Any, Any]:
     request = file.message_type.add(name="PredictionsRequest")
     _add(request, "model_name", 1, _STRING)
     _add(request, "model_version", 2, _STRING)
-    # A map is a repeated message of keys and values, nested under a prescribed name.
+    # In protobuf, a map is a repeated nested message of keys and values, named <Field>Entry.
     entry = request.nested_type.add(name="InputEntry")
     entry.options.map_entry = True
     _add(entry, "key", 1, _STRING)

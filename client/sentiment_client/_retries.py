@@ -1,4 +1,4 @@
-"""Retries: how many attempts, after which pauses, each with the token of the moment."""
+"""Retry policy: number of attempts, backoff, and a freshly read token per attempt."""
 
 import itertools
 import logging
@@ -22,40 +22,40 @@ Pause = Callable[[float], Awaitable[None]]
 
 logger = logging.getLogger("sentiment_client")
 
-# The default of `max_retries`. After refused connections: 0.2, 0.4 ... 3.2 s, 6.2 s in all, each
-# with up to half as much again at random, so that clients do not come back at the same time.
+# The default of `max_retries`. Pauses after refused connections are 0.2, 0.4 ... 3.2 s, 6.2 s in
+# total. Each is extended by up to half at random, so that clients do not all return at once.
 MAX_RETRIES = 5
-# A server that asks for a longer pause is asked again nevertheless: a call should not hang.
+# Longer values of Retry-After are cut to this, so that a call does not hang.
 LONGEST_RETRY_AFTER = 10.0
-# Seconds that a worker is waited for if a management address is known, and that a request waits
-# for its turn after a worker died.
+# After a worker died: seconds that a request waits for its turn and, with a management address,
+# for a new worker.
 LONGEST_RESTART = 30.0
 _POLL = 0.05
-# TorchServe rewrites its key file in place: one that cannot be read is read again this often.
+# TorchServe rewrites its key file in place, so an unreadable file is read this many times.
 _TOKEN_READS, _TOKEN_PAUSE = 5, 0.05
 
 
 def pause_before(kind: type[SentimentError], retry: int, retry_after: float | None = None) -> float:
-    """Seconds to wait before the n-th retry after a failure of this kind."""
+    """Seconds to wait before retry number `retry` after a failure of this kind."""
     jitter = 1 + random.random() / 2  # noqa: S311 (jitter is no secret)
     pause = retry_rule(kind).pause * 2.0 ** (retry - 1) * jitter
     return max(pause, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
 
 
 def log_retry(server: str, error: SentimentError, retry: int, retries: int, pause: float) -> None:
-    """Log why and when a request is sent again; never what it holds, nor the server's words."""
+    """Log why and when a request is sent again; never its content or the server's message."""
     status = "" if error.status is None else f" (HTTP {error.status})"
     reason = f"{type(error).__name__}{status}"
     logger.warning("%s: %s; retry %d of %d in %.1f s", server, reason, retry, retries, pause)
 
 
 class Retries:
-    """The retry policy of one client of one server.
+    """The retry policy of one client for one server.
 
-    Requests during which a worker died are suspects: any of them may be what ended it. They are
-    repeated one at a time, the oldest first, so that a guilty one costs one worker per attempt
-    and an innocent one is not in its batch again. `worker_ready`, where a management address is
-    known, says whether a new worker is there.
+    When a worker dies, every request that it had is a suspect. Suspects are repeated one at a
+    time, the oldest first: the one that kills workers kills one per attempt, and shares no batch
+    with the others. `worker_ready` tells whether a new worker is ready; it is None if no
+    management address is known.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Retries:
         worker_ready: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         if max_retries < 0:
-            raise ValueError("max_retries is at least 0.")
+            raise ValueError("max_retries must be at least 0.")
         self.server, self.max_retries = server, max_retries
         self._token, self._pause, self._worker_ready = token, pause, worker_ready
         self._numbers = itertools.count()
@@ -75,9 +75,9 @@ class Retries:
         self._given_up = 0
 
     async def of(self, call: Callable[[Token | None], Awaitable[R]], *, safe: bool = True) -> R:
-        """Call until it succeeds, or has failed in a way that another attempt would not change.
+        """Call until success, or until a failure that is not retried, which is raised.
 
-        A call that is not safe to repeat is repeated only if it has not reached the server.
+        A call that is not `safe` to repeat is repeated only if it has not reached the server.
         """
         number = next(self._numbers)
         failures: list[SentimentError] = []
@@ -99,7 +99,7 @@ class Retries:
                 self._suspects.remove(number)
 
     def limit(self, kind: type[SentimentError]) -> int:
-        """How often a failure of this kind is retried."""
+        """Maximum number of retries after a failure of this kind."""
         retries = retry_rule(kind).retries
         return self.max_retries if retries is None else min(retries, self.max_retries)
 
@@ -116,7 +116,7 @@ class Retries:
     async def _wait(self, number: int, failures: Sequence[SentimentError]) -> None:
         last, retry = failures[-1], _count(failures)
         if retry_rule(type(last)).retries == NEVER:
-            return  # a new token needs no pause
+            return  # a new token: no pause needed
         pause = pause_before(type(last), retry, last.retry_after)
         log_retry(self.server, last, retry, self.limit(type(last)), pause)
         if not isinstance(last, WorkerDied):
@@ -129,7 +129,7 @@ class Retries:
         deadline = time.monotonic() + LONGEST_RESTART
         while number != min(self._suspects[:]) and time.monotonic() < deadline:
             await self._pause(_POLL)
-        if given_up != self._given_up:  # in a list, the rest of which is being cancelled
+        if given_up != self._given_up:  # another request gave up: its list is being cancelled
             await self._pause(1.0)
         while self._worker_ready and not await self._worker_ready():
             if time.monotonic() > deadline:
@@ -147,5 +147,5 @@ class Retries:
 
 
 def _count(failures: Sequence[SentimentError]) -> int:
-    """How many of the failures are of the last one's kind."""
+    """How many failures have the type of the last one."""
     return sum(type(failure) is type(failures[-1]) for failure in failures)

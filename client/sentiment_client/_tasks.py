@@ -14,14 +14,14 @@ _cancelled: ContextVar[threading.Event] = ContextVar("cancelled")
 
 
 class Cancelled(Exception):
-    """The caller of this call has given it up."""
+    """The caller no longer waits for this call."""
 
 
 class Task(Generic[R]):
     """One call in a new daemon thread.
 
-    A program waits for the threads of `concurrent.futures` before it ends: Ctrl-C would have no
-    effect while a server hangs.
+    Not a thread of `concurrent.futures`: a program waits for those before it exits, so Ctrl-C would
+    have no effect while a server hangs.
     """
 
     def __init__(self, call: Callable[[T], R], argument: T) -> None:
@@ -30,11 +30,11 @@ class Task(Generic[R]):
         threading.Thread(target=self._run, args=(call, argument), daemon=True).start()
 
     def result(self) -> R:
-        """Wait for the call; returns or raises what it does."""
+        """Wait for the call to end, and return its result or raise its exception."""
         return self._future.result()
 
     def cancel(self) -> None:
-        """End the call at its next pause, so that it sends no further request."""
+        """End the call at its next pause, so that it sends no more requests."""
         self._cancelled.set()
 
     def _run(self, call: Callable[[T], R], argument: T) -> None:
@@ -46,7 +46,7 @@ class Task(Generic[R]):
 
 
 async def pause(seconds: float) -> None:
-    """Sleep without suspending; raises Cancelled if this runs in a task that is cancelled."""
+    """Block for `seconds`; raises Cancelled if the current Task is cancelled."""
     if _cancelled.get(threading.Event()).wait(seconds):
         raise Cancelled
 
@@ -56,15 +56,15 @@ def in_order(
 ) -> Generator[R, None, None]:
     """Call with every item, `in_flight` at a time, and yield the results in order.
 
-    An item is read only when its call can start. An exception of a call is raised here. When this
-    ends, for any reason, the calls that are left are cancelled.
+    An item is read only when its call can start. An exception of a call is raised here. When the
+    generator ends, for any reason, the remaining calls are cancelled.
     """
     running: deque[Task[R]] = deque()
     try:
         for item in items:
             running.append(Task(call, item))
             if len(running) >= in_flight:
-                result = running[0].result()  # stays in the list, so that it can be cancelled
+                result = running[0].result()  # still in `running`, so that it can be cancelled
                 running.popleft()
                 yield result
         while running:
@@ -76,9 +76,9 @@ def in_order(
 
 
 def finished(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine that never suspends, as it blocks instead, and return its result.
+    """Run a coroutine that blocks and never suspends, and return its result.
 
-    This way the logic that blocking and asynchronous clients share is written once, as coroutines.
+    With this, the blocking and the asynchronous client share one implementation as coroutines.
     """
     try:
         coroutine.send(None)

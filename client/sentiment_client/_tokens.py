@@ -1,4 +1,4 @@
-"""The tokens that TorchServe may ask for."""
+"""TorchServe's tokens, from a string or from its key file."""
 
 import json
 import re
@@ -25,10 +25,10 @@ RequestT = TypeVar("RequestT", bound=_Request)
 
 @dataclass(frozen=True)
 class Token:
-    """One token; whitespace around it is removed. Raises ValueError for what no header can hold.
+    """One token, stripped of whitespace. Raises ValueError if it cannot be sent in a header.
 
-    Called with a request, it signs it: that is what `requests` and `httpx` expect of an `auth`.
-    Neither its `repr` nor its error shows it.
+    It is also the `auth` of `requests` and `httpx`: called with a request, it adds its header.
+    Neither its `repr` nor the error shows the token.
     """
 
     key: str = field(repr=False)
@@ -37,7 +37,7 @@ class Token:
         object.__setattr__(self, "key", self.key.strip())
         if not re.fullmatch(r"[!-~]+", self.key):
             raise ValueError(
-                "The token is empty, or holds characters other than ASCII letters, digits and "
+                "The token is empty, or contains characters other than ASCII letters, digits and "
                 "punctuation: copy it again."
             )
 
@@ -52,15 +52,15 @@ class Token:
         return request
 
 
-# Called before each attempt, as tokens are rotated.
+# Called before each attempt, since tokens are rotated.
 TokenSource = Callable[[], Token | None]
 
 
 def token_source(token: str | None, token_file: Path | str | None, kind: str) -> TokenSource:
-    """What to sign requests with, if anything; `token` comes before `token_file`.
+    """The source of the tokens to send, which may give None; `token` precedes `token_file`.
 
-    The file is TorchServe's key_file.json, which it rewrites when a token is rotated; `kind` is
-    "inference" or "management". The source raises Unauthorized when the file holds no such token.
+    The file is TorchServe's key_file.json, which is rewritten when a token is rotated; `kind` is
+    "inference" or "management". The source raises Unauthorized if the file has no such token.
     """
     if token is not None:
         return partial(_same, Token(token))
@@ -79,5 +79,5 @@ def _read(path: Path, kind: str) -> Token:
     try:
         return Token(str(json.loads(path.read_text(encoding="utf-8"))[kind]["key"]))
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # raised below, without the parser's error, which holds the whole file
-    raise Unauthorized(f"{path} holds no {kind} token.")
+        pass  # raised below, not chained to the parser's error, which holds the whole file
+    raise Unauthorized(f"{path} has no {kind} token: check the path.")

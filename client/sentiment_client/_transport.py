@@ -1,4 +1,4 @@
-"""HTTP to one server: time-outs, tokens, retries and errors in one place; and on requests."""
+"""HTTP to one server, with timeouts, tokens, retries and errors; and its blocking version."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ USER_AGENT = f"sentiment-client/{__version__}"
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent in each attempt; `body` is JSON. `timeout` takes the place of the client's."""
+    """One request; `body` is JSON. `timeout`, if given, replaces the client's."""
 
     method: str
     path: str
@@ -47,13 +47,13 @@ class Request:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Those that say what the body is."""
+        """The content type, if there is a body."""
         return {} if self.body is None else {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered; the names in `headers` are found in any case."""
+    """A server's answer; the names in `headers` are case-insensitive."""
 
     status: int
     content: bytes
@@ -63,7 +63,7 @@ class Answer:
 class Transport(ABC):
     """Sends requests to one base address, with retries. Raises ValueError for bad options.
 
-    The methods in `repeated` are safe to repeat. `pause` is how this kind of transport waits.
+    The methods in `repeated` are safe to repeat. `pause` sleeps, blocking or asynchronously.
     """
 
     pause: Pause
@@ -99,7 +99,7 @@ class Transport(ABC):
         return self.timeout if request.timeout is None else _checked(request.timeout)
 
     async def _attempt(self, request: Request, token: Token | None) -> Any:
-        # A library's error is not chained to ours, as it holds the request and so the token.
+        # The library's error is not chained to ours: it holds the request, and with it the token.
         answer = await self._exchange(request, token)
         if isinstance(answer, SentimentError):
             raise answer
@@ -111,10 +111,10 @@ class Transport(ABC):
         fields = parsed(answer.content)
         if fields is None:
             raise UnexpectedAnswer(
-                f"{self.address} did not answer with JSON: is it the right address?",
+                f"{self.address} did not answer with JSON: check the address.",
                 answer.status,
             )
-        if isinstance(fields, dict) and "error_type" in fields:  # gRPC has no place for a status
+        if isinstance(fields, dict) and "error_type" in fields:  # over gRPC, errors have no status
             raise from_entry(fields)
         return fields
 
@@ -131,20 +131,20 @@ class Transport(ABC):
 
     def _bad_address(self) -> BadAddress:
         return BadAddress(
-            f"{self.address} cannot be reached: the name of its host, or of the proxy that the "
-            "environment names, is not known.",
+            f"{self.address} cannot be reached: the name of its host, or of the proxy from the "
+            "environment, is not known: check both.",
             sent=False,
         )
 
     def _bad_certificate(self, reason: str) -> CertificateFailed:
         return CertificateFailed(
-            f"{self.address} is not trusted ({reason}): check the address, or name the file of "
-            "its authority with verify=PATH or $SSL_CERT_FILE.",
+            f"{self.address} is not trusted ({reason}): check the address, or pass its authority's "
+            "certificate with verify=PATH or $SSL_CERT_FILE.",
             sent=False,
         )
 
     def _translated(self, error: BaseException, *, sent: bool) -> ConnectionFailed:
-        """The error for what a library raised, by what is at the bottom of it."""
+        """The SentimentError for an error of the library, by its root cause."""
         reason = type(error).__name__
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_OFF):
@@ -155,39 +155,39 @@ class Transport(ABC):
                 return self._bad_address()
             if isinstance(cause, OSError) and cause.errno in errno.errorcode:
                 reason = os.strerror(cause.errno or 0)
-        if isinstance(error, ValueError):  # requests' and httpx' errors for what is not a URL
+        if isinstance(error, ValueError):  # requests and httpx raise these for an invalid URL
             return self._bad_address()
         return self._failed(reason, sent=sent)
 
     @abstractmethod
     async def _exchange(self, request: Request, token: Token | None) -> Answer | SentimentError:
-        """Send it once; returns the answer, or why there is none."""
+        """Send the request once; returns the answer, or the error if there is none."""
 
     @abstractmethod
     async def close(self) -> None:
         """Close the pooled connections."""
 
 
-# Errors of TLS that are a connection that ended.
+# TLS errors that mean a closed connection, not a bad certificate.
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 class _Session(requests.Session):
-    """A session for which no answer is a redirect."""
+    """A session that ignores redirects."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere. Otherwise a target would be read even if it is not followed."""
+        """Return no target, so that redirects are neither followed nor parsed."""
 
 
 class BlockingTransport(Transport):
-    """A transport on requests. It blocks, and so its coroutines can be `finished`."""
+    """A transport on requests. It blocks, so `finished` can run its coroutines."""
 
     pause = staticmethod(pause)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._session = _Session()
-        # Without the environment's .netrc, whose passwords nobody has asked to be sent.
+        # Do not read passwords from .netrc.
         self._session.trust_env = False
         self._session.verify = self.trusted
         if (url := proxy(self.address)) is not None:
@@ -219,12 +219,12 @@ class BlockingTransport(Transport):
 
 
 def _was_sent(error: BaseException) -> bool:
-    """Whether the server may have got it: urllib3 wraps failures to connect in MaxRetryError."""
+    """Whether the server may have received it: urllib3 wraps connect errors in MaxRetryError."""
     return not (error.args and isinstance(error.args[0], MaxRetryError))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that it was made of."""
+    """The error and all errors that it wraps."""
     left, seen = [error], set[int]()
     while left:
         cause = left.pop()
@@ -238,5 +238,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _checked(timeout: Timeout) -> tuple[float, float]:
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if not all(isinstance(seconds, int | float) and seconds > 0 for seconds in pair):
-        raise ValueError("A timeout is a number of seconds above 0, or a pair of them.")
+        raise ValueError("A timeout must be a positive number of seconds, or a pair of them.")
     return pair

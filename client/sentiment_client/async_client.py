@@ -14,39 +14,39 @@ from sentiment_client.models import Prediction, Result
 
 
 class AsyncSentimentClient(BaseClient):
-    """SentimentClient for asynchronous code: the same names, to be awaited, and the same errors.
+    """SentimentClient for asyncio: the same methods, as coroutines, and the same errors.
 
         async with AsyncSentimentClient("localhost:8080") as client:
             print((await client.predict("A gripping, beautifully shot film.")).label)
 
-    Its options are SentimentClient's. It belongs to the event loop that it is first used in.
+    The options are SentimentClient's. Use one client in only one event loop.
     """
 
     _transport_type = AsyncTransport
 
     async def predict(self, text: str, *, timeout: Timeout | None = None) -> Prediction:
-        """Score one text; raises SentimentError. `timeout` takes the place of the client's."""
+        """Score one text; raises SentimentError. `timeout` replaces the client's."""
         return await self._predict(text, timeout)
 
     async def predict_many(
         self, texts: Iterable[str] | AsyncIterable[str], *, timeout: Timeout | None = None
     ) -> list[Result]:
-        """Score many texts, in as few requests as their size allows; results are in order.
+        """Score many texts, in as few requests as their size allows; returns results in order.
 
-        A text that cannot be scored, or a value that is not a str, has its error in place of its
-        prediction, so that it costs no other text. What fails a whole request is raised, and so
-        is what `texts` raises; `predict_stream` gives the results before it first.
+        For a text that cannot be scored, or a value that is not a str, the result is an error; the
+        other texts are not affected. If a whole request fails, or if `texts` raises, the error is
+        raised; `predict_stream` first gives the results before it.
         """
         return [result async for result in self.predict_stream(texts, timeout=timeout)]
 
     def predict_stream(
         self, texts: Iterable[str] | AsyncIterable[str], *, timeout: Timeout | None = None
     ) -> AsyncGenerator[Result, None]:
-        """The same one by one, for more texts than there is memory for.
+        """Like `predict_many`, but yields the results one by one, for texts that exceed memory.
 
-        Texts are read as requests can start, and so a result may wait until `max_concurrency`
-        requests are full or the texts have ended. Closing the generator, which leaving its loop
-        does not do by itself (`contextlib.aclosing` does), leaves the rest unread.
+        Texts are read only when a request can start, so a result may wait until `max_concurrency`
+        requests are full or the texts have ended. Closing the generator leaves the rest unread;
+        use `contextlib.aclosing`, since leaving a loop does not close it.
         """
         refuse_single(texts)
         if isinstance(texts, AsyncIterable):

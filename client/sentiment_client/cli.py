@@ -33,7 +33,7 @@ exit codes: 0 success, 1 failure (even of one text), 2 wrong arguments, 130 Ctrl
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. What fails is one sentence on stderr."""
+    """Run one command; returns its exit code. A failure is one sentence on stderr."""
     with _retries_on_stderr():
         try:
             if sys.stdout is None:
@@ -45,23 +45,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             finally:
                 sys.stdout.flush()
         except Unauthorized as error:
-            return _failure(f"{error} Name TorchServe's tokens with --token-file.")
+            return _failure(f"{error} Pass TorchServe's key_file.json with --token-file.")
         except (SentimentError, ValueError) as error:
             return _failure(str(error))
-        except BrokenPipeError:  # the reader has enough, as `head` does
+        except BrokenPipeError:  # the reader has closed the pipe, as `head` does
             _discard_output()
             return 1
         except OSError as error:
             _discard_output()
             return _failure(error.strerror or str(error))
-        except KeyboardInterrupt:  # how `tail -f | sentiment predict -` ends
+        except KeyboardInterrupt:  # the usual end of `tail -f | sentiment predict -`
             return 130
     return status
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """The parser of the command itself and of each of its commands, by name."""
-    # Options without defaults: a default after the command would undo the option before it.
+    """The main parser, named "sentiment", and those of its subcommands, by name."""
+    # No defaults here: a subcommand's default would overwrite an option given before it.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     add = options.add_argument
     add("--address", help="inference address ($SENTIMENT_ADDRESS; default: http://127.0.0.1:8080)")
@@ -101,7 +101,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
         "texts", nargs="+", metavar="TEXT", help='text to score; "-" reads one per line from stdin'
     )
     workers = command("workers", "scale to COUNT workers and wait until they are ready", _workers)
-    workers.add_argument("count", type=int, metavar="COUNT", help="number of workers; 0 stops them all")
+    workers.add_argument("count", type=int, metavar="COUNT", help="number of workers; 0 stops all")
     status = command("status", "show the model, its workers and its queue", _status)
     return {"sentiment": top, "predict": predict, "workers": workers, "status": status}
 
@@ -151,13 +151,13 @@ def _status(args: argparse.Namespace) -> int:
 def _management(args: argparse.Namespace) -> ManagementClient:
     address = _management_address(args)
     if address is None:
-        raise ValueError("Name the server's management address with --management.")
+        raise ValueError("Pass the server's management address with --management.")
     timeout = (3.05, args.timeout)
     return ManagementClient(address, timeout=timeout, token_file=args.token_file or None)
 
 
 def _management_address(args: argparse.Namespace) -> str | None:
-    """The management address, or None: that of this machine is not that of another server."""
+    """The management address; None if only the inference address is known, on another machine."""
     inference = address_or_default(args.address, "SENTIMENT_ADDRESS", "127.0.0.1")
     if args.management or not is_loopback(base_address(inference, 8080)):
         return args.management or None
@@ -165,12 +165,12 @@ def _management_address(args: argparse.Namespace) -> str | None:
 
 
 def _texts(arguments: Sequence[str]) -> Iterator[list[str]]:
-    """The texts, in lists of those that have arrived."""
+    """The texts, in lists; those from stdin in the groups in which they arrive."""
     for is_stdin, texts in groupby(arguments, lambda text: text == "-"):
         if not is_stdin:
             yield list(texts)
         elif sys.stdin is None:
-            raise OSError("Standard input is closed: leave out '-', or give it a file.")
+            raise OSError("Standard input is closed: leave out '-', or redirect a file to it.")
         else:
             yield from arriving_lines(cast(BufferedIOBase, sys.stdin.buffer))
 
@@ -194,7 +194,7 @@ def _print_json(fields: dict[str, object]) -> None:
     try:
         line = json.dumps(fields, ensure_ascii=False)
         line.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # the terminal's encoding, or half a character
+    except UnicodeEncodeError:  # not in the output encoding, or a lone surrogate
         line = json.dumps(fields)
     print(line)
 
@@ -215,27 +215,27 @@ def _print_model(model: Model, as_json: bool, *, is_default: bool) -> None:
 
 
 def _write_anything(stream: TextIO) -> None:
-    """Escape what the encoding of a stream lacks: a strict one would lose whole results."""
+    """Escape characters that the stream's encoding lacks, instead of failing."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
 
 
 def _failure(sentence: str) -> int:
-    if sys.stderr is not None:  # print() would take stdout in its place
+    if sys.stderr is not None:  # with None, print() would write to stdout
         with contextlib.suppress(OSError):
             print(f"sentiment: {sentence}", file=sys.stderr)
     return 1
 
 
 def _discard_output() -> None:
-    """Let Python's own flush at the end succeed when nobody can read what is left."""
+    """Send unread output to /dev/null, so that Python's flush at exit succeeds."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
 def _retries_on_stderr() -> Iterator[None]:
-    """Show what the client logs, in the words of the command."""
+    """Print the client's log messages on stderr, prefixed with the command's name."""
     logger = logging.getLogger("sentiment_client")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("sentiment: %(message)s"))

@@ -1,27 +1,27 @@
-"""Every way a call can fail, and which failures are worth a retry.
+"""The errors that a call can raise, and how often each is retried.
 
     SentimentError
-    ├── ConnectionFailed          refused or reset; 502, a proxy could not reach the server
+    ├── ConnectionFailed          refused or reset; 502: a proxy could not reach the server
     │   ├── TimedOut              no answer in time; 408, 504
-    │   ├── BadAddress            no such host, or an address that cannot be requested
-    │   └── CertificateFailed     TLS: the server's certificate is not accepted
-    ├── Redirected                3xx  the server is somewhere else; no redirect is followed
+    │   ├── BadAddress            unknown host, or an unusable address
+    │   └── CertificateFailed     TLS failed, usually over the server's certificate
+    ├── Redirected                3xx  the server has another address; redirects are not followed
     ├── Malformed                 400  the body could not be read
     ├── Unauthorized              400, 401, 403  the token is missing, wrong or expired
     ├── NotFound                  404  no such model or version
     ├── NotAllowed                405  the server is configured to refuse this
-    ├── Conflict                  409  the model is registered already
+    ├── Conflict                  409  the model is already registered
     ├── TooLarge                  413  too many texts or characters, or too many bytes
-    ├── Unsupported               415  content type or encoding
+    ├── Unsupported               415  unsupported content type or encoding
     ├── Validation                422  the wrong shape or type, or a blank text
-    ├── Overloaded                503, 425  no room in the queue, or no time for the batch
+    ├── Overloaded                503, 425  the queue was full, or the batch ran out of time
     │   └── RateLimited           429  too many requests from this client
     ├── Unhealthy                 503  no worker is ready
-    ├── BackendFailed             every other status, and a defect of the service
-    │   └── WorkerDied            500, 507  a worker ended while it had the request
-    └── UnexpectedAnswer          a success whose body is not what the contract says
+    ├── BackendFailed             any other status, and a defect of the service
+    │   └── WorkerDied            500, 507  the worker that had the request died
+    └── UnexpectedAnswer          2xx with an unexpected body
 
-The kinds of the service (`error_type`) have the names that Text Embeddings Inference gives them.
+The service's own errors (`error_type`) have the names of Text Embeddings Inference.
 """
 
 from collections.abc import Mapping
@@ -29,9 +29,9 @@ from dataclasses import dataclass
 
 
 class SentimentError(Exception):
-    """The root. `status` is the HTTP status, or None where there was no answer.
+    """Base class. `status` is the HTTP status, or None if there was no answer.
 
-    `retry_after` is the number of seconds that the server wants a client to wait, if it says so.
+    `retry_after` is the seconds to wait before a retry, from the header Retry-After, or None.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class SentimentError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed when it is sent again."""
+        """Whether this failure is retried, since the same request may succeed later."""
         return retry_rule(type(self)).retries != NEVER
 
 
 class ConnectionFailed(SentimentError):
-    """Nothing answered at the address. `sent` is True if the server may have got the request."""
+    """No answer. `sent` is True if the server may have received the request."""
 
     def __init__(self, message: str, status: int | None = None, *, sent: bool = True) -> None:
         super().__init__(message, status)
@@ -60,19 +60,19 @@ class ConnectionFailed(SentimentError):
 
 
 class TimedOut(ConnectionFailed):
-    """No answer within the time-out."""
+    """No answer within the timeout."""
 
 
 class BadAddress(ConnectionFailed):
-    """No host has this name, or the address or that of a proxy cannot be requested."""
+    """The host is unknown, or its address or that of the proxy is unusable."""
 
 
 class CertificateFailed(ConnectionFailed):
-    """TLS failed: the certificate is not accepted, or the server does not use TLS."""
+    """TLS failed: the certificate is not trusted, or the server does not use TLS."""
 
 
 class Redirected(SentimentError):
-    """The server sends its clients to another address, which the message names."""
+    """The server redirects to another address, which is in the message."""
 
 
 class Malformed(SentimentError):
@@ -92,11 +92,11 @@ class NotAllowed(SentimentError):
 
 
 class Conflict(SentimentError):
-    """The model is registered already, or the server is in a state that rules this call out."""
+    """The model is already registered, or the server's state does not allow this call."""
 
 
 class TooLarge(SentimentError):
-    """More than one request may hold."""
+    """Too many texts, characters or bytes for one request, or too long an answer."""
 
 
 class Unsupported(SentimentError):
@@ -108,11 +108,11 @@ class Validation(SentimentError):
 
 
 class Overloaded(SentimentError):
-    """No room in the queue, or no time for the batch. Send it again later."""
+    """The queue was full, or the batch ran out of time. Send the request again later."""
 
 
 class RateLimited(Overloaded):
-    """Too many requests from this client. Send it again after `retry_after` seconds."""
+    """Too many requests from this client. Wait for `retry_after` seconds, if given."""
 
 
 class Unhealthy(SentimentError):
@@ -120,23 +120,23 @@ class Unhealthy(SentimentError):
 
 
 class BackendFailed(SentimentError):
-    """The service failed, and would fail again."""
+    """The service failed, and would fail again on the same request."""
 
 
 class WorkerDied(BackendFailed):
-    """A worker ended while it had the request, because of this request or of a neighbour."""
+    """The worker died, because of this request or of another one in its batch."""
 
 
 class UnexpectedAnswer(SentimentError):
-    """A success whose body this client cannot read: another service may be at the address."""
+    """A successful answer with an unexpected body: the address may be another service's."""
 
 
 @dataclass(frozen=True)
 class RetryRule:
-    """How often a failure is retried, and after how many seconds for the first time.
+    """The number of retries after a failure, and the seconds before the first one.
 
-    `retries` of None is the client's `max_retries`, which is never exceeded. Each further pause
-    is twice as long; `_retries.py` adds jitter.
+    `retries` None means the client's `max_retries`, which is always the upper limit. Each further
+    pause is twice as long; `_retries.py` adds jitter.
     """
 
     retries: int | None
@@ -144,20 +144,20 @@ class RetryRule:
 
 
 NEVER = 0
-# The rules of every client, by class; a subclass without a rule has that of its parent. What is
-# not here is not retried. `docs/clients.md` shows the same table.
+# The rules of all clients, by class; a subclass without a rule inherits its parent's. All other
+# errors are not retried. `docs/clients.md` has the same table.
 RETRY_RULES: Mapping[type[SentimentError], RetryRule] = {
     ConnectionFailed: RetryRule(None),
-    # The request may still be in the queue or being scored: more retries would pile up there.
+    # The request may still be queued or being scored: more retries would add to the load.
     TimedOut: RetryRule(1),
     BadAddress: RetryRule(NEVER),
     CertificateFailed: RetryRule(NEVER),
     Overloaded: RetryRule(None),
     Unhealthy: RetryRule(None),
-    # The request itself may be what ends workers. TorchServe starts a new one after a second, which
-    # loads the model for two or three.
+    # The request itself may kill workers. TorchServe starts a new one after a second, and loading
+    # the model takes two or three more.
     WorkerDied: RetryRule(2, 3.5),
-    # Only if the token file has another token by then.
+    # Except once, if the token file has another token by then.
     Unauthorized: RetryRule(NEVER),
     SentimentError: RetryRule(NEVER),
 }

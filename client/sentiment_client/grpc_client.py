@@ -26,20 +26,20 @@ from sentiment_client.errors import (
     WorkerDied,
 )
 
-# gRPC's own limit is 4 MiB, less than the service may answer: many labels for many texts.
+# gRPC's default limit, 4 MiB, is too low for answers with many labels for many texts.
 MAX_ANSWER_BYTES = 64 << 20
 
 
 class GrpcSentimentClient(SentimentClient):
-    """SentimentClient over gRPC: the same names, and the same errors.
+    """SentimentClient over gRPC: the same methods and the same errors.
 
         with GrpcSentimentClient("localhost:7070") as client:
             print(client.predict("A gripping, beautifully shot film.").label)
 
-    Its options are SentimentClient's, except that `address` defaults to $SENTIMENT_GRPC_ADDRESS
-    and then to 127.0.0.1:7070, that `verify` cannot be False, and that connecting counts towards
-    the time to be answered. An error's `status` is what REST would have answered. Calls in flight
-    when it is closed, and later calls, raise RuntimeError.
+    The options are SentimentClient's, with three exceptions: `address` defaults to
+    $SENTIMENT_GRPC_ADDRESS, else 127.0.0.1:7070; `verify` cannot be False; the timeout for the
+    answer includes connecting. An error's `status` is the HTTP status that REST would give. Calls
+    in flight when the client is closed, and later calls, raise RuntimeError.
     """
 
     def _connect(self, address: str | None, **options: Any) -> Transport:
@@ -48,10 +48,10 @@ class GrpcSentimentClient(SentimentClient):
 
 
 class GrpcTransport(Transport):
-    """A transport on gRPC. Its one call is Predictions, and so a request is its body only.
+    """A transport on gRPC. It only calls Predictions, so of a request only the body is used.
 
-    gRPC's own retries go by status alone, and TorchServe has one, INTERNAL, for an unknown model
-    and for a worker that is away, and none for a batch that was too late.
+    gRPC's own retries depend only on the status. TorchServe gives INTERNAL both for an unknown
+    model and for a missing worker, and OK for a batch that ran out of time.
     """
 
     pause = staticmethod(pause)
@@ -108,9 +108,9 @@ class GrpcTransport(Transport):
         return self._error(code, details)
 
     def _error(self, code: Any, details: str) -> SentimentError:
-        """The error that a gRPC status stands for, as TorchServe, gRPC and proxies use them."""
-        reason, _, java = details.partition("\n")  # TorchServe ends with the name of an exception
-        if http := re.search(r"http2 header with status: (\d+)", details):  # of a proxy
+        """The error for a gRPC status from TorchServe, gRPC itself or a proxy."""
+        reason, _, java = details.partition("\n")  # TorchServe appends a Java exception
+        if http := re.search(r"http2 header with status: (\d+)", details):  # from a proxy
             status = int(http[1])
             if status < 400:
                 return redirected(status, self.address, "", None)
@@ -124,10 +124,10 @@ class GrpcTransport(Transport):
                 return Unauthorized(reason, 400)
             case grpc.StatusCode.UNIMPLEMENTED:
                 return UnexpectedAnswer(f"{self.address} is not TorchServe: check the address.")
-            case grpc.StatusCode.CANCELLED:  # by the server, as it reads no further
+            case grpc.StatusCode.CANCELLED:  # by the server: the request is too large
                 return TooLarge(TOO_MANY_BYTES, 413)
-            case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in reason:  # by gRPC here
-                return TooLarge("The answer has more bytes than this client takes.", 413)
+            case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in reason:  # by our gRPC
+                return TooLarge("The answer is too long for this client: send fewer texts.", 413)
             case grpc.StatusCode.RESOURCE_EXHAUSTED if not java and "died" not in reason:
                 return RateLimited(reason, 429)
             case grpc.StatusCode.INVALID_ARGUMENT:
@@ -147,7 +147,7 @@ class GrpcTransport(Transport):
         return BackendFailed(reason, 500)
 
     def _unavailable(self, reason: str) -> SentimentError:
-        """No server, no such host, no trust: gRPC tells them apart by its message alone."""
+        """The error for UNAVAILABLE, whose causes differ only in gRPC's message."""
         if match := re.search(r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER", reason):
             return self._bad_certificate(match[0].lower().replace("_", " "))
         if "Hostname Verification" in reason or "Peer name" in reason:

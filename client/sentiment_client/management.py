@@ -15,17 +15,17 @@ from sentiment_client.errors import TimedOut, UnexpectedAnswer
 from sentiment_client.models import Model
 
 TIMEOUT = (3.05, 30.0)
-# Seconds between two looks at workers that are waited for.
+# Seconds between two polls while waiting for workers.
 _POLL = 0.2
 
 
 class ManagementClient:
     """A client of the management address; close it, or use it as a context manager.
 
-    Everything here is asynchronous on the server and then polled: a synchronous call would
-    block a thread that TorchServe also answers predictions with. Calls that are safe to repeat,
-    all but `register` and `unregister`, are retried as predictions are. `address` defaults to
-    $SENTIMENT_MANAGEMENT, and then to http://127.0.0.1:8081; the other options are
+    All operations are asynchronous on the server, and this client polls for their end: a
+    synchronous call would block a TorchServe thread that also answers predictions. All calls
+    except `register` and `unregister` are safe to repeat, and are retried like predictions.
+    `address` defaults to $SENTIMENT_MANAGEMENT, else http://127.0.0.1:8081. The other options are
     SentimentClient's.
     """
 
@@ -66,7 +66,7 @@ class ManagementClient:
         self.close()
 
     def list(self) -> dict[str, str]:
-        """The names of all registered models -> the archive of the default version of each."""
+        """Map the name of each registered model to the archive of its default version."""
         models: dict[str, str] = {}
         page: str | None = "0"
         while page is not None:
@@ -81,15 +81,15 @@ class ManagementClient:
         return models
 
     def describe(self, model: str = "sentiment", version: str | None = None) -> Model:
-        """One version of a model, the default one unless named; raises NotFound."""
+        """One version of a model, by default the default version; raises NotFound."""
         return Model.list_from_json(self.send("GET", model_path("models", model, version)))[0]
 
     def default_version(self, model: str = "sentiment") -> str:
-        """The version that answers requests that name none."""
+        """The version that answers requests without a version."""
         return self.describe(model).version
 
     def describe_all(self, model: str = "sentiment") -> tuple[Model, ...]:
-        """Every version of a model."""
+        """All versions of a model; raises NotFound."""
         return Model.list_from_json(self.send("GET", model_path("models", model, "all")))
 
     def register(
@@ -104,9 +104,9 @@ class ManagementClient:
     ) -> Model:
         """Register an archive of the model store and wait until its workers are ready.
 
-        `max_batch_delay` is in milliseconds and at least 1; `wait` in seconds, 0 for not at all.
-        The version that was the default stays it. Raises NotAllowed unless the server has
-        `enable_model_api=true`, NotFound, Conflict, TimedOut.
+        `max_batch_delay` is in milliseconds, at least 1. `wait` is in seconds; 0 does not wait. The
+        default version does not change. Raises NotAllowed unless the server has
+        `enable_model_api=true`, NotFound, Conflict, or TimedOut.
         """
         params: dict[str, str | int] = {
             "url": archive,
@@ -122,11 +122,11 @@ class ManagementClient:
         return self.scale(workers, model=name, version=version, wait=wait)
 
     def unregister(self, model: str, version: str | None = None) -> None:
-        """Take a version out of service; raises NotAllowed, NotFound."""
+        """Unregister a version; raises NotAllowed or NotFound."""
         self.send("DELETE", model_path("models", model, version))
 
     def set_default(self, version: str, model: str = "sentiment") -> None:
-        """Send requests that name no version to this one; raises NotFound."""
+        """Make this the version for requests without a version; raises NotFound."""
         self.send("PUT", f"{model_path('models', model, version)}/set-default")
 
     def scale(
@@ -139,9 +139,8 @@ class ManagementClient:
     ) -> Model:
         """Scale to this number of workers, and wait until all of them have loaded the model.
 
-        TorchServe ends surplus workers at once, in the middle of their work: requests that they
-        were scoring get a 500, which the prediction client retries. `wait` is in seconds, 0 for
-        not at all; raises TimedOut when it is over.
+        TorchServe kills surplus workers at once. Requests that they were scoring get a 500, which
+        SentimentClient retries. `wait` is in seconds; 0 does not wait. Raises TimedOut after that.
         """
         if workers < 0:
             raise ValueError("There cannot be fewer than 0 workers.")
@@ -166,9 +165,9 @@ class ManagementClient:
             time.sleep(_POLL)
 
     def _registered(self, answer: Any, archive: str, model: str | None) -> tuple[str, str]:
-        """The name and version of what was registered.
+        """The name and version of the registered model.
 
-        TorchServe's answer names them, unless the archive brings its own number of workers.
+        They are in TorchServe's answer, unless the archive sets its own number of workers.
         """
         status = str(answer.get("status")) if isinstance(answer, dict) else ""
         if match := re.match(r'Model "(.+)" Version: (\S+) registered', status):
@@ -181,6 +180,6 @@ class ManagementClient:
         ]
         if len(versions) != 1:
             raise UnexpectedAnswer(
-                f"{archive} was accepted, but the server does not say as what: see describe_all."
+                f"{archive} was registered, but the server gave no version: see describe_all."
             )
         return versions[0]

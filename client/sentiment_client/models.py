@@ -12,8 +12,8 @@ class Prediction:
     """The answer for one text.
 
     `label` is the best label and `score` its score, 0 to 1; `scores` has the score of every label.
-    `tokens` is the number of tokens that were scored; `truncated` is True if the text was longer
-    than the model takes.
+    `tokens` is the number of scored tokens; `truncated` is True if the text had more tokens than
+    the limit.
     """
 
     label: str
@@ -24,7 +24,7 @@ class Prediction:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Read the native form; raises UnexpectedAnswer."""
+        """Read the service's native answer; raises UnexpectedAnswer."""
         try:
             return cls(
                 label=value["sentiment"],
@@ -37,13 +37,13 @@ class Prediction:
             raise UnexpectedAnswer("The answer is not a prediction: check the address.") from None
 
 
-# One of the results for many texts.
+# The result for one of many texts.
 Result = Prediction | SentimentError
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker process. `memory` is its resident size in bytes, 0 until TorchServe knows."""
+    """One worker process. `memory` is its resident size in bytes, 0 while unknown."""
 
     id: str
     pid: int
@@ -52,7 +52,7 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """It has loaded the model."""
+        """Whether it has loaded the model."""
         return self.status == "READY"
 
 
@@ -73,12 +73,12 @@ class Model:
 
     @property
     def ready_workers(self) -> int:
-        """How many workers have loaded the model."""
+        """The number of workers that have loaded the model."""
         return sum(worker.ready for worker in self.workers)
 
     @classmethod
     def list_from_json(cls, value: Any) -> tuple[Self, ...]:
-        """Read TorchServe's description of one version or all; raises UnexpectedAnswer."""
+        """Read TorchServe's description of one or all versions; raises UnexpectedAnswer."""
         try:
             models = tuple(cls._from_json(entry) for entry in value)
         except (AttributeError, KeyError, TypeError):

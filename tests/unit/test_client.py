@@ -123,8 +123,8 @@ def test_an_entry_without_a_prediction_is_an_error_whatever_it_lacks(
         ),
         ("/login", "/login:"),
         ("//example.com/x#s3cret", "to http://example.com/x:"),
-        ("http://[", "does not say where to"),
-        ("", "does not say where to"),
+        ("http://[", "without saying where"),
+        ("", "without saying where"),
     ],
 )
 def test_a_redirect_is_an_error_that_names_its_target(

@@ -88,7 +88,7 @@ def test_no_failure_to_connect_shows_the_token(case: Case, pauses: list[float]) 
 )
 def test_an_address_with_a_secret_is_refused_without_it(case: Case, address: str) -> None:
     for make in (case.client, ManagementClient):
-        with pytest.raises(ValueError, match=r"leave|not an HTTP address") as caught:
+        with pytest.raises(ValueError, match=r"remove|not an HTTP address") as caught:
             make(address)
         assert_silent(caught.value)
 
@@ -113,12 +113,12 @@ def test_a_token_that_no_header_can_hold_is_refused_without_it(
 ) -> None:
     token = wrong.replace("{}", SECRET)
     for make in (case.client, ManagementClient):
-        with pytest.raises(ValueError, match="The token is empty, or holds") as caught:
+        with pytest.raises(ValueError, match="The token is empty, or contains") as caught:
             make("127.0.0.1", token=token)
         assert_silent(caught.value)
     (keys := tmp_path / "keys").write_text(json.dumps({"inference": {"key": token}}))
     with case.client("127.0.0.1", token_file=keys) as client:
-        with pytest.raises(Unauthorized, match="holds no inference token") as failure:
+        with pytest.raises(Unauthorized, match="has no inference token") as failure:
             client.predict("good")
     assert_silent(failure.value)
 
@@ -135,7 +135,7 @@ def test_a_file_without_a_token_is_named(
     if content is not None:
         keys.write_text(content)
     with case.client(token_file=keys) as client:
-        with pytest.raises(Unauthorized, match="holds no inference token") as caught:
+        with pytest.raises(Unauthorized, match="has no inference token") as caught:
             client.predict("good")
     assert_silent(caught.value)
     assert sum(pauses) < 1
