@@ -1,4 +1,4 @@
-"""`python -m sentiment_client` is the `sentiment` command."""
+"""Run the `sentiment` command as `python -m sentiment_client`."""
 
 import sys
 
