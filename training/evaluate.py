@@ -6,13 +6,14 @@ PYTHONPATH=handler python -m training.evaluate --data DIR [--model DIR] [--max-t
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from tqdm import tqdm
 
 from scripts.paths import MODEL
 from sentiment.inference.classifier import Classifier
-from sentiment.inference.engines.engine import ENGINE_NAMES
 from sentiment.inference.prediction import Prediction
+from sentiment.settings import EngineName
 from training.data import EvaluationSet, evaluation_sets
 
 # Per call: enough to form full rows, few enough for the progress bar to move.
@@ -28,7 +29,7 @@ def main() -> None:
         "--data", type=Path, required=True, metavar="FOLDER", help="see training/data.py"
     )
     parser.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER")
-    parser.add_argument("--engine", choices=ENGINE_NAMES, default="torch")
+    parser.add_argument("--engine", choices=get_args(EngineName), default="torch")
     parser.add_argument("--max-tokens", type=int, nargs="+", default=[256, 512], metavar="N")
     args = parser.parse_args()
     try:

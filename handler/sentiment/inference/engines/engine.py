@@ -9,9 +9,6 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-# The names that the settings accept; `model-config.yaml` describes them.
-ENGINE_NAMES = ("auto", "bf16", "int8", "fp32", "torch")
-
 # Which texts one call may score together.
 # packed: several texts per row, each of which attends only to itself (sequence packing).
 # padded: one text per row; short rows are filled up with padding.
