@@ -1,4 +1,4 @@
-"""Makes shuffled batches of texts of similar length, the same for the same seed and epoch."""
+"""Make shuffled batches of texts of similar length, the same for the same seed and epoch."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from training.data import Example, as_typed
 
-# The numbers of tokens to which reviews are cut, with their probabilities. Short ones are cheap;
+# Numbers of tokens to which reviews are truncated, with their probabilities. Short ones are cheap;
 # the long ones are enough to train every position embedding.
 CUTS = ((128, 0.83), (256, 0.10), (512, 0.07))
 
@@ -28,7 +28,7 @@ class Batch:
 
 
 class Batches:
-    """Draws an epoch's batches: tokenizes, cuts, sorts by length into batches, shuffles these."""
+    """Draws an epoch's batches: tokenizes, truncates, groups by length into batches, shuffles."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Batches:
         return map(self._pad, self.plan(number))
 
     def plan(self, number: int) -> list[list[Row]]:
-        """Return every example once: SST as it is or `as_typed`, reviews cut to head or tail."""
+        """Return every example once: SST raw or `as_typed`, reviews truncated to head or tail."""
         draw = random.Random(f"{self.seed}/{number}")
         rows = [
             (pair[draw.random() < 0.5], target)
@@ -79,7 +79,7 @@ class Batches:
             (self._cut(review, draw), target)
             for review, target in zip(self.long, self.long_targets, strict=True)
         ]
-        # With noise on the length, so that batches differ between epochs.
+        # Noise on the length, so that batches differ between epochs.
         rows.sort(key=lambda row: len(row[0]) * draw.uniform(0.9, 1.1))
         batches, start = [], 0
         while start < len(rows):

@@ -243,7 +243,7 @@ def test_windows_line_ends_are_kept(copy: Configuration) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"batchSize": 32, ', "", "batchSize exactly once, to a number, and sets it 0 times"),
+        ('"batchSize": 32, ', "", "batchSize to a number exactly once, but sets it 0 times"),
         ('"batchSize": 32', '"batchSize": 32, "batchSize": 16', "sets it 2 times"),
         ("models=", "modules=", "no setting 'models'"),
     ],
