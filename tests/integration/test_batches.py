@@ -63,7 +63,7 @@ BAD: dict[str, tuple[dict[str, str], bytes, int, str | None]] = {
 
 
 @pytest.mark.usefixtures("same_workers")
-def test_each_bad_request_gets_its_own_error_and_costs_no_other(
+def test_a_bad_request_gets_its_own_error_and_affects_no_other_in_its_batch(
     url: str, client: SentimentClient, counters: Counters
 ) -> None:
     alone = [client.predict(text) for text in TEXTS]

@@ -40,7 +40,9 @@ def run(folder: Path, *command: str) -> str:
 
 
 @pytest.mark.parametrize("example", SHOWN, ids=lambda example: example.name)
-def test_it_prints_what_is_shown(server: Server, folder: Path, example: Example) -> None:
+def test_the_program_prints_what_the_document_shows(
+    server: Server, folder: Path, example: Example
+) -> None:
     code = example.code.replace("http://127.0.0.1:8080", server.properties.inference)
     _, grpc_port = server.properties.ports()["grpc_inference_port"]
     code = code.replace("127.0.0.1:7070", f"127.0.0.1:{grpc_port}")
@@ -57,7 +59,7 @@ def test_it_prints_what_is_shown(server: Server, folder: Path, example: Example)
     assert_same(printed, example.output or "")
 
 
-def test_every_client_that_is_named_is_run() -> None:
+def test_every_client_in_the_document_is_run() -> None:
     sections = {example.name for example in SHOWN}
     text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     assert sections == {line[3:] for line in text.splitlines() if line.startswith("## ")}

@@ -49,6 +49,6 @@ def test_json_sent_as_a_form_gets_an_error_that_names_the_header(url: str) -> No
     assert "Content-Type: text/plain" in str(body["error"])
 
 
-def test_a_get_without_a_body_gets_an_error_that_asks_for_one(url: str) -> None:
+def test_a_get_request_gets_an_error_that_asks_for_a_body(url: str) -> None:
     status, body = curl(url)
     assert (status, body["error_type"]) == (400, "Malformed")

@@ -33,7 +33,7 @@ def alive(family: list[psutil.Process]) -> list[psutil.Process]:
     return [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_starting_twice_says_that_it_is_up(
+def test_starting_a_running_server_says_that_it_is_up(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     java = server.java()
@@ -57,7 +57,7 @@ def test_the_curl_line_that_is_shown_works(
     assert output == lines[lines.index(command) + 1]
 
 
-def test_an_odd_environment_and_odd_paths_change_nothing(
+def test_the_server_starts_in_an_odd_environment_and_under_odd_paths(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All at once, since each takes a start: they do not hide one another."""
@@ -99,7 +99,7 @@ def test_an_odd_environment_and_odd_paths_change_nothing(
     assert "tell-nobody" not in log
 
 
-def test_a_process_that_exits_by_itself_does_not_keep_the_rest_from_being_removed(
+def test_stopping_continues_if_a_process_has_already_exited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = isolated_server(tmp_path, tmp_path)

@@ -19,7 +19,7 @@ def test_a_model_is_listed_and_described(management: ManagementClient) -> None:
     assert management.describe_all() == (model,)
 
 
-def test_a_second_version_is_registered_made_the_default_and_taken_away(
+def test_a_second_version_is_registered_made_the_default_and_unregistered(
     archive: Path, tmp_path: Path
 ) -> None:
     second = tmp_path / "second" / "second.mar"
@@ -73,7 +73,7 @@ def test_an_unknown_model_is_not_found(management: ManagementClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["https://127.0.0.1:1/x.mar", "file:///etc/x.mar", "../x.mar"])
-def test_nothing_is_fetched_from_elsewhere(
+def test_an_archive_from_a_url_is_refused(
     server: Server, management: ManagementClient, path: str
 ) -> None:
     before = sorted(server.model_store.iterdir())

@@ -26,7 +26,7 @@ def test_the_served_document_is_the_committed_one(url: str) -> None:
     assert response.text == shipped()
 
 
-def test_it_is_valid_openapi_and_names_every_route() -> None:
+def test_the_document_is_valid_openapi_and_names_every_route() -> None:
     document = json.loads(COMMITTED.read_text())
     validate(document)
     assert document["openapi"].startswith("3.1.")

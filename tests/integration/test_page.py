@@ -82,7 +82,7 @@ def test_the_label_follows_the_text_as_it_is_typed(page: Page, url: str) -> None
     expect(page.get_by_text("Round trip")).to_be_visible()
 
 
-def test_an_example_is_one_click_away(page: Page) -> None:
+def test_clicking_an_example_classifies_it(page: Page) -> None:
     page.get_by_role("button", name=LOVELY).click()
     expect(rows(page).locator("strong")).to_have_text("POSITIVE")
     expect(box(page)).to_be_focused()
@@ -157,7 +157,7 @@ def test_errors_of_torchserve_itself_are_shown(page: Page, url: str) -> None:
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-def test_it_links_to_the_openapi_document(page: Page, url: str) -> None:
+def test_the_page_links_to_the_openapi_document(page: Page, url: str) -> None:
     link = page.get_by_role("link", name="openapi.json", exact=True)
     document = requests.get(
         f"{url.removesuffix('/predictions/sentiment')}{link.get_attribute('href')}", timeout=60
@@ -173,7 +173,7 @@ def run(code: list[str], tmp_path: Path, **variables: str) -> str:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 @pytest.mark.parametrize("size", [1, 700])  # the larger one does not fit on a command line
-def test_its_curl_gets_the_answer_that_is_shown(
+def test_the_pages_curl_command_gets_the_answer_that_the_page_shows(
     page: Page, url: str, tmp_path: Path, size: int
 ) -> None:
     text = f"{NASTY}\n{LOVELY}\n" * size
@@ -186,7 +186,7 @@ def test_its_curl_gets_the_answer_that_is_shown(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_python_gets_the_answer_that_is_shown(
+def test_the_pages_python_code_gets_the_answer_that_the_page_shows(
     page: Page, url: str, server: Server, tmp_path: Path
 ) -> None:
     texts = [NASTY, LOVELY, '"""', "\\"]
@@ -200,7 +200,7 @@ def test_its_python_gets_the_answer_that_is_shown(
         assert said.splitlines() == [str(result) for result in client.predict_many(texts)]
 
 
-def test_what_is_copied_is_what_is_shown(page: Page) -> None:
+def test_the_copy_button_copies_the_code_that_is_shown(page: Page) -> None:
     box(page).fill(NASTY)
     expect(rows(page).locator("strong")).to_have_count(1)
     page.get_by_role("button", name="Copy").click()
@@ -208,7 +208,7 @@ def test_what_is_copied_is_what_is_shown(page: Page) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == snippet(page, "curl")
 
 
-def test_it_can_be_used_without_a_mouse(page: Page) -> None:
+def test_the_page_can_be_used_without_a_mouse(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the text box")).to_be_focused()
     page.keyboard.press("Enter")
@@ -248,7 +248,7 @@ def test_everything_has_enough_contrast(browser: Browser, url: str, scheme: str)
         assert min(bars) >= 3
 
 
-def test_it_fits_a_narrow_screen(browser: Browser, url: str) -> None:
+def test_the_page_fits_a_narrow_screen(browser: Browser, url: str) -> None:
     with visit(browser, url, width=320) as page:
         box(page).fill(f"{LOVELY}\n{'x' * 300}\n{NASTY}")
         expect(rows(page).locator("strong")).to_have_count(3)
@@ -257,7 +257,7 @@ def test_it_fits_a_narrow_screen(browser: Browser, url: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
-def test_it_asks_for_the_token_and_keeps_it_to_itself(
+def test_the_page_asks_for_the_token_and_keeps_it_in_memory(
     browser: Browser, archive: Path, tmp_path: Path
 ) -> None:
     with running(archive, tmp_path, disable_token_authorization="false") as server:
@@ -295,7 +295,7 @@ def test_it_asks_for_the_token_and_keeps_it_to_itself(
             assert box(page).input_value() == AWFUL
 
 
-def test_labels_may_be_any_and_many(browser: Browser) -> None:
+def test_the_page_shows_odd_labels_and_many_labels(browser: Browser) -> None:
     labels = [f"</b> label {i}" for i in range(28)]
     scores = {label: round(3 - i / 5, 3) for i, label in enumerate(labels)}
     result = {

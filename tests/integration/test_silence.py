@@ -70,7 +70,7 @@ LOUD = {
 pytestmark = pytest.mark.skipif(not permitted(), reason=NEEDS_NAMESPACES)
 
 
-def test_no_command_and_no_engine_reaches_for_the_network(checkout: Path, work: Path) -> None:
+def test_no_command_and_no_engine_uses_the_network(checkout: Path, work: Path) -> None:
     def module(name: str, *arguments: str) -> list[str]:
         return [str(checkout), PYTHON, "-m", name, *arguments]
 
@@ -120,19 +120,19 @@ def assert_silent(report: Report) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM)
-def test_the_browser_of_the_tests_reaches_for_nothing(work: Path) -> None:
+def test_the_browser_of_the_tests_does_not_use_the_network(work: Path) -> None:
     assert_silent(run(work, [[str(ROOT), PYTHON, "-c", BROWSER]], ROOT))
 
 
 @pytest.mark.parametrize("package", ["scripts", "benchmarks", "tuning", "training"])
-def test_whatever_a_package_imports_is_silent(work: Path, package: str) -> None:
+def test_imports_of_our_packages_do_not_use_the_network(work: Path, package: str) -> None:
     """Telemetry of both runtimes, the hub, and a plot, if it can be drawn."""
     code = f"import {package}\n{OPENVINO}{ONNX}{HUB}{PLOT}"
     assert_silent(run(work, [[str(ROOT), PYTHON, "-c", code]], ROOT))
 
 
 @pytest.mark.parametrize("kind", LOUD)
-def test_what_is_not_silent_is_seen(work: Path, kind: str) -> None:
+def test_the_watch_detects_programs_that_use_the_network(work: Path, kind: str) -> None:
     where, code = LOUD[kind]
     report = run(work, [[str(work), PYTHON, "-c", code]], ROOT)
     assert getattr(report, where), report

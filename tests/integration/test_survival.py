@@ -188,11 +188,11 @@ def _value(draw: random.Random, depth: int) -> object:
     return {str(_value(draw, 0)): _value(draw, depth - 1) for _ in range(draw.randrange(4))}
 
 
-def test_it_still_answers_rightly(client: SentimentClient) -> None:
+def test_the_worker_still_answers_correctly(client: SentimentClient) -> None:
     assert client.predict("A wonderful film.").label == "POSITIVE"
 
 
-def test_the_log_holds_no_word_of_any_client(server: Server, url: str) -> None:
+def test_the_log_holds_no_text_of_a_client(server: Server, url: str) -> None:
     exchange(url, JSON + b"X-A: tell-nobody\r\n", b'{"text": "tell-nobody"}')
     exchange(url, JSON, b'{"tell-nobody": ')
     for content_type, body in FORMS.values():

@@ -62,7 +62,7 @@ from tests.unit.scripted_server import scripted
         (418, b"{}", BackendFailed, "no reason"),
     ],
 )
-def test_every_answer_has_its_error(
+def test_every_status_raises_its_error(
     status: int, body: bytes, kind: type[SentimentError], says: str
 ) -> None:
     got = _answers.from_answer(status, body)
@@ -139,7 +139,7 @@ def test_a_redirect_is_an_error_that_names_its_target(
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_redirect_of_grpc_or_of_the_management_address_is_one_too() -> None:
+def test_a_redirect_of_grpc_or_of_the_management_address_is_an_error() -> None:
     with Case("grpc").talking((302, b"")) as (server, client):
         with pytest.raises(errors.Redirected):
             client.predict("good")
@@ -197,7 +197,7 @@ def test_the_address_is_an_argument_or_the_environments_or_the_default(
     assert address("10.0.0.8:1") == "10.0.0.8:1"
 
 
-def test_what_was_registered_is_what_the_server_says_it_is() -> None:
+def test_register_returns_the_version_that_the_server_names() -> None:
     """Not what else has appeared meanwhile, as when two register at the same time."""
     status = 'Model "mine" Version: 2.0 registered with 0 initial workers. Use scale workers API.'
     steps = [(200, json.dumps({"status": status}).encode()), *[(404, b"{}")] * 2]
@@ -221,7 +221,7 @@ def version(name: str, number: str, archive: str) -> dict[str, Any]:
     }
 
 
-def test_an_archive_with_workers_of_its_own_is_known_by_its_name() -> None:
+def test_registering_an_archive_that_sets_workers_returns_its_name() -> None:
     versions = [version("a", "1.0", "old.mar"), version("a", "2.0", "new.mar")]
     listed = {"models": [{"modelName": "a", "modelUrl": "old.mar"}]}
     told = b'{"status": "Processing worker updates..."}'

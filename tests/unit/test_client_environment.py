@@ -123,7 +123,7 @@ def test_verify_names_certificates_or_switches_the_check_off(
                 assert client.predict("good") == PREDICTION
 
 
-def test_a_management_client_trusts_the_same(authority: Authority) -> None:
+def test_a_management_client_trusts_the_same_certificates(authority: Authority) -> None:
     with secure(Case("rest"), authority) as server:
         with ManagementClient(server.address, verify=authority.certificate) as management:
             assert management.send("GET", "/models")
@@ -151,7 +151,7 @@ def test_tls_to_a_server_without_it_fails_at_once(case: Case) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])
-def test_certificates_that_are_not_there_are_named(
+def test_a_missing_certificate_file_is_named(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
     path = tmp_path / "ca.pem"
@@ -198,7 +198,7 @@ LOOPBACK = [
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-def test_names_and_addresses_of_this_machine_are_known(host: str) -> None:
+def test_names_and_addresses_of_this_machine_are_recognized(host: str) -> None:
     for address in (f"http://{host}:8080", f"https://{host}", f"{host}:7070"):
         assert is_loopback(address)
 
@@ -217,12 +217,12 @@ def test_names_and_addresses_of_this_machine_are_known(host: str) -> None:
         "[::ffff:192.0.2.1]",
     ],
 )
-def test_other_machines_are_not_this_one(host: str) -> None:
+def test_other_machines_are_not_taken_for_this_one(host: str) -> None:
     assert not is_loopback(f"http://{host}:8080")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost.", *own_addresses()])
-def test_no_proxy_sees_what_is_for_this_machine(
+def test_requests_to_this_machine_bypass_the_proxy(
     case: Case, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     with scripted((418, b"")) as proxy, case.scripted(OK) as server:

@@ -132,7 +132,7 @@ def test_other_statuses_of_proxies_are_retried(
         ((grpc.StatusCode.UNKNOWN, "x"), 1, BackendFailed),
     ],
 )
-def test_each_grpc_status_has_its_rule(
+def test_each_grpc_status_is_retried_by_its_rule(
     pauses: list[float],
     failure: tuple[grpc.StatusCode, str],
     attempts: int,
@@ -153,7 +153,7 @@ def test_a_worker_that_died_gets_the_time_to_restart(case: Case, pauses: list[fl
 
 
 @pytest.mark.parametrize("texts", [1, 32, 64, 128])
-def test_texts_that_kill_workers_do_not_kill_one_for_each_request(
+def test_texts_that_kill_workers_are_not_retried_in_every_request(
     case: Case, pauses: list[float], texts: int
 ) -> None:
     """At first all requests are sent; then one alone is repeated, twice, and the rest given up."""
@@ -164,7 +164,7 @@ def test_texts_that_kill_workers_do_not_kill_one_for_each_request(
         assert len(server.requests) == -(-texts // 32) + 2
 
 
-def test_innocent_requests_of_a_batch_whose_worker_died_succeed(
+def test_other_requests_of_a_batch_that_killed_a_worker_succeed(
     case: Case, pauses: list[float]
 ) -> None:
     first = [WORKER_DIED] * 4
@@ -173,7 +173,7 @@ def test_innocent_requests_of_a_batch_whose_worker_died_succeed(
         assert len(server.requests) == 8
 
 
-def test_a_worker_is_waited_for_where_the_management_api_is_known(
+def test_a_client_with_a_management_address_waits_for_a_worker(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     away, back = described(), described("READY")
@@ -227,7 +227,7 @@ def test_the_management_address_tells_why_a_request_is_refused(
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_heeded(
+def test_retry_after_sets_the_pause(
     http_case: Case, pauses: list[float], status: int, header: str, lowest: float, highest: float
 ) -> None:
     with http_case.talking((status, b"", {"Retry-After": header}), OK) as (_, client):
@@ -236,7 +236,7 @@ def test_retry_after_is_heeded(
     assert lowest <= pause <= highest
 
 
-def test_retries_are_logged_without_what_was_sent(
+def test_retries_are_logged_without_texts(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     refusal = (503, error("Overloaded", "no room for tell-nobody"))
@@ -274,7 +274,7 @@ def test_late_texts_are_sent_again_after_a_logged_pause(
     assert type(late) is Overloaded
 
 
-def test_results_stay_when_sending_late_texts_again_fails(case: Case, pauses: list[float]) -> None:
+def test_results_are_kept_if_resending_late_texts_fails(case: Case, pauses: list[float]) -> None:
     with case.talking(answers(ANSWER, LATE), (404, b"{}")) as (server, client):
         good, late = client.predict_many(["a", "b"])
         assert len(server.requests) == 2
@@ -296,7 +296,7 @@ def test_an_answer_that_never_comes_is_requested_once_more(case: Case, pauses: l
     assert caught.value.status is None
 
 
-def test_no_server_at_all(
+def test_a_server_that_does_not_listen_raises_connection_failed(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     with case.client(f"127.0.0.1:{free_port()}") as client:
@@ -306,7 +306,7 @@ def test_no_server_at_all(
     assert caplog.text.count("ConnectionFailed; retry ") == MAX_RETRIES
 
 
-def test_an_unknown_host_is_not_tried_again(case: Case) -> None:
+def test_an_unknown_host_is_not_retried(case: Case) -> None:
     with case.client("http://nonesuch.invalid") as client:
         started = time.monotonic()
         with pytest.raises(BadAddress, match="not known"):
@@ -314,7 +314,7 @@ def test_an_unknown_host_is_not_tried_again(case: Case) -> None:
         assert time.monotonic() - started < 5
 
 
-def test_what_never_reached_the_server_can_always_be_repeated(pauses: list[float]) -> None:
+def test_requests_that_never_reached_the_server_are_retried(pauses: list[float]) -> None:
     with ManagementClient(f"127.0.0.1:{free_port()}") as management:
         with pytest.raises(ConnectionFailed):
             management.unregister("sentiment")
@@ -325,14 +325,14 @@ def test_what_never_reached_the_server_can_always_be_repeated(pauses: list[float
         assert len(server.requests) == 1
 
 
-def test_registering_is_not_repeated() -> None:
+def test_registering_is_not_retried() -> None:
     with scripted((503, b"{}")) as server:
         with ManagementClient(server.address) as management, pytest.raises(Overloaded):
             management.register("x.mar")
         assert [method for method, *_ in server.requests] == ["POST"]
 
 
-def test_the_documentation_has_the_rules() -> None:
+def test_the_table_in_docs_clients_has_the_retry_rules() -> None:
     """The table of docs/clients.md, row by row: status, class, retries, first pause."""
     page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+) \| `(\w+)` \| (\S+) \| (.*)\|$", page, re.MULTILINE)

@@ -86,9 +86,7 @@ NOT_TEXTS = {
 
 
 @pytest.mark.parametrize(("value", "says"), NOT_TEXTS.values(), ids=NOT_TEXTS.keys())
-def test_what_is_not_a_text_has_its_error_and_costs_no_other(
-    case: Case, value: Any, says: str
-) -> None:
+def test_a_value_that_is_not_a_text_gets_its_own_error(case: Case, value: Any, says: str) -> None:
     with case.talking(answer_all) as (server, client):
         many = client.predict_many(["a", value, np.str_("b"), value])
         streamed = list(client.predict_stream(iter([value, "a"])))
@@ -201,7 +199,7 @@ def test_a_stream_reads_no_further_than_requests_can_start(case: Case) -> None:
         assert len(server.requests) <= 2
 
 
-def test_nothing_is_sent_after_the_caller_has_left() -> None:
+def test_nothing_is_sent_after_a_stream_is_closed() -> None:
     def texts() -> Iterator[str]:
         yield from ["good"] * 3 * 32
         arrived(server, 2)
@@ -214,7 +212,7 @@ def test_nothing_is_sent_after_the_caller_has_left() -> None:
         assert len(server.requests) == 2
 
 
-def test_a_closed_stream_sends_no_late_texts_again() -> None:
+def test_a_closed_stream_does_not_resend_late_texts() -> None:
     late = {"error": "no time", "error_type": "Overloaded"}
 
     def answer(body: bytes) -> Answer:
@@ -230,7 +228,7 @@ def test_a_closed_stream_sends_no_late_texts_again() -> None:
         assert len(server.requests) == 2
 
 
-def test_ctrl_c_ends_the_command_though_the_server_hangs() -> None:
+def test_ctrl_c_ends_the_command_while_the_server_hangs() -> None:
     with scripted("silence") as server:
         run = [sys.executable, "-m", "sentiment_client", "--address", server.address]
         # A job in the background has been told to ignore it, and hands that down.
@@ -248,7 +246,7 @@ def test_ctrl_c_ends_the_command_though_the_server_hangs() -> None:
     assert stderr == b""
 
 
-def test_calls_that_are_given_up_leave_nothing_running() -> None:
+def test_cancelled_calls_leave_nothing_running() -> None:
     async def give_up(address: str) -> None:
         async with sentiment_client.AsyncSentimentClient(address) as client:
             with pytest.raises(TimeoutError):

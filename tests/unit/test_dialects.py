@@ -137,7 +137,7 @@ def test_a_text_or_a_form_is_answered_natively(route: Route, body: Body) -> None
     assert ask(body, route) == NATIVE
 
 
-def test_a_query_makes_it_sagemakers() -> None:
+def test_a_request_with_a_query_is_sagemakers() -> None:
     assert ask(Json({"inputs": "a"}, {"model_name": "sentiment"}), INVOCATIONS) == [BEST]
     with pytest.raises(Validation, match='"top_k"'):
         ask(Json({"inputs": "a"}, {"top_k": "1"}), INVOCATIONS)
@@ -204,7 +204,7 @@ def test_max_length_truncates_unless_truncation_is_off(
     assert request.max_tokens == max_tokens
 
 
-def test_labels_are_ranked_by_what_was_computed_and_not_by_what_is_shown() -> None:
+def test_labels_are_ranked_by_unrounded_scores() -> None:
     """Both scores are shown as 1.0."""
     close = Prediction("b", 0.99999988, {"a": 0.9999996, "b": 0.99999988}, 3, False)
     for route, value in [
@@ -320,7 +320,7 @@ def test_an_error_is_short_whatever_it_quotes(value: object) -> None:
     assert len(caught.value.message) < 450
 
 
-def test_the_first_bad_text_decides() -> None:
+def test_the_first_bad_text_fails_the_request() -> None:
     with pytest.raises(Malformed, match="At index 0"):
         decode(Json({"inputs": ["\ud800", 5]}))
     with pytest.raises(TooLarge):
@@ -384,7 +384,7 @@ def test_many_texts_each_have_their_own_error() -> None:
         (KSERVE, {"inputs": [tensor()]}, "At index 0: too late"),
     ],
 )
-def test_a_text_that_could_not_be_scored_fails_where_there_is_no_place_for_its_error(
+def test_an_unscored_text_fails_the_request_in_dialects_without_errors_per_text(
     route: Route, value: object, says: str
 ) -> None:
     with pytest.raises(Overloaded) as caught:
@@ -392,7 +392,7 @@ def test_a_text_that_could_not_be_scored_fails_where_there_is_no_place_for_its_e
     assert caught.value.message == says
 
 
-def test_an_answer_is_the_contract_to_the_letter() -> None:
+def test_the_native_answer_has_exactly_the_documented_bytes() -> None:
     body = Json({"text": "a"})
     dialect = dialect_of(PREDICTIONS, body)
     response = ok(dialect.encode(decode(body), [GOOD], SERVICE))

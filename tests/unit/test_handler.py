@@ -217,7 +217,7 @@ def test_a_worker_whose_engine_is_dead_ends(
 
 
 @pytest.mark.parametrize("method", ["preprocess", "inference", "postprocess"])
-def test_a_defect_anywhere_is_a_500_for_each_and_never_raises(
+def test_a_defect_in_any_step_is_a_500_for_each_request(
     handler: SentimentHandler,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -232,7 +232,7 @@ def test_a_defect_anywhere_is_a_500_for_each_and_never_raises(
     assert SECRET not in caplog.text
 
 
-def test_metrics_that_fail_cost_no_answer(
+def test_requests_are_answered_when_metrics_fail(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(handler, "counts", Counts(0))
@@ -271,7 +271,7 @@ def test_every_text_of_a_batch_out_of_time_gets_its_own_error(
     ]
 
 
-def test_an_answer_that_torchserve_could_not_carry_is_refused(
+def test_an_answer_above_the_size_limit_is_refused(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_settings(monkeypatch, handler, max_response_bytes=200)
@@ -280,7 +280,7 @@ def test_an_answer_that_torchserve_could_not_carry_is_refused(
 
 
 @pytest.mark.parametrize("headers", [{"explain": "True"}, {"explain": "True", "url_path": ""}])
-def test_an_explanation_is_refused_and_not_answered_with_a_prediction(
+def test_a_request_for_an_explanation_is_refused(
     handler: SentimentHandler, headers: dict[str, Any]
 ) -> None:
     answers, _ = ask(

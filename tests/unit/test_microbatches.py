@@ -37,7 +37,7 @@ def test_the_shortest_texts_come_first() -> None:
 
 @pytest.mark.parametrize("layout", ["packed", "padded"])
 @pytest.mark.parametrize("step", [1, 16])
-def test_no_text_begins_a_row_that_it_leaves_mostly_empty(layout: Layout, step: int) -> None:
+def test_no_text_starts_a_row_that_it_leaves_mostly_empty(layout: Layout, step: int) -> None:
     lengths = list(range(65, 500))
     for rows in microbatches(lengths, tokens=4096, pad_to_multiple_of=step, layout=layout):
         longest, *others = sorted((lengths[row[0]] for row in rows), reverse=True)
@@ -52,7 +52,7 @@ def test_a_few_tokens_of_padding_cost_less_than_another_call(step: int) -> None:
     assert len(microbatches(sentences, tokens=4096, pad_to_multiple_of=step, layout="padded")) <= 4
 
 
-def test_sentences_packed_are_hardly_padded() -> None:
+def test_packed_sentences_have_little_padding() -> None:
     sentences = [random.Random(seed).randint(5, 50) for seed in range(64)]
     (rows,) = microbatches(sentences, tokens=4096, pad_to_multiple_of=16, layout="packed")
     assert sum(sentences) / (len(rows) * width(rows, sentences, 16)) > 0.9
@@ -75,7 +75,7 @@ def test_a_row_fits_a_text_longer_than_the_budget() -> None:
     ]
 
 
-def test_what_a_model_reads_of_packed_rows() -> None:
+def test_the_model_inputs_of_packed_rows() -> None:
     a, b, c = (np.array(ids, np.int32) for ids in ([7, 8, 9], [5], [6, 4]))
     read = {name: array.tolist() for name, array in arrays([[a, b], [c]], 1, 3).items()}
     assert read == {
@@ -95,6 +95,6 @@ def test_equal_rows_are_never_padded() -> None:
     ]
 
 
-def test_single_texts_have_calls_of_their_own() -> None:
+def test_the_single_layout_scores_one_text_per_call() -> None:
     rows = microbatches([5, 5, 3], tokens=64, layout="single", pad_to_multiple_of=1)
     assert rows == [[[2]], [[1]], [[0]]]

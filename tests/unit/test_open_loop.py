@@ -94,7 +94,7 @@ def test_a_chunked_answer_is_read() -> None:
     assert (len(outcome.latencies), outcome.errors) == (2, 0)
 
 
-def test_a_connection_that_the_server_closed_while_idle_is_no_error() -> None:
+def test_a_connection_closed_while_idle_is_no_error() -> None:
     async def answer_once(
         number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:

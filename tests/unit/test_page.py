@@ -30,7 +30,7 @@ class Scripts(HTMLParser):
 
 
 @pytest.mark.parametrize("text", ["sentiment", HOSTILE])
-def test_what_it_is_given_can_be_read_from_it(text: str) -> None:
+def test_the_page_holds_the_facts_that_it_was_given(text: str) -> None:
     service = {"name": text, "labels": [text], text: {"x": text}}
     page = render(service)
     assert page.isascii()
@@ -39,7 +39,7 @@ def test_what_it_is_given_can_be_read_from_it(text: str) -> None:
     assert json.loads(scripts[0][1]) == service
 
 
-def test_it_is_one_file_that_fetches_nothing() -> None:
+def test_the_page_loads_no_other_file() -> None:
     page = render({}).decode("ascii").lower()
     assert "src=" not in page
     assert '<link rel="icon" href="data:' in page

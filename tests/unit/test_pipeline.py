@@ -83,7 +83,7 @@ def same(ours: Any, theirs: Any) -> None:
 
 
 @pytest.mark.parametrize("function", [None, "softmax", "sigmoid", "none"])
-def test_each_function_gives_the_pipelines_scores(sides: Sides, function: str | None) -> None:
+def test_each_activation_computes_the_pipelines_scores(sides: Sides, function: str | None) -> None:
     parameters = {} if function is None else {"function_to_apply": function}
     ours = sides.ours(Route.PREDICTIONS, {"inputs": TEXTS, "parameters": parameters})
     same(ours, sides.theirs(TEXTS, top_k=None, **parameters))

@@ -52,7 +52,7 @@ def batch(bodies: list[bytes]) -> bytes:
     return b"I" + b"".join(requests) + end
 
 
-def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
+def test_consecutive_batches_are_read_through_a_buffer() -> None:
     ours, theirs = socket.socketpair()
     with Counting(fileno=ours.detach()) as connection, theirs:
         buffer_socket_reads()
@@ -87,7 +87,7 @@ def test_a_worker_ends_when_the_frontend_goes_within_a_message() -> None:
 
 # TorchServe does not close metrics.yaml.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_lines_of_each_batch_are_dropped_and_counters_are_not(
+def test_log_lines_of_each_batch_are_dropped_except_counters(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     metrics = MetricsCacheYamlImpl("metrics.yaml")

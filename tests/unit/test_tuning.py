@@ -49,12 +49,12 @@ def test_two_cores_are_split_in_every_way() -> None:
     assert splits == [(1, 2), (1, 1), (2, 1)]
 
 
-def test_no_more_workers_are_tried_than_there_is_memory_for() -> None:
+def test_the_number_of_workers_to_try_is_limited_by_memory() -> None:
     assert {each["workers"] for each in sweeps(16, 2 * WORKER_BYTES)[0]} == {1, 2}
     assert {each["workers"] for each in sweeps(16, 0)[0]} == {1}
 
 
-def test_a_delay_is_never_0_which_would_mean_100() -> None:
+def test_a_delay_of_0_is_never_tried() -> None:
     assert min(each["max_batch_delay"] for each in sweeps(2, MEMORY)[2]) == 1
 
 
@@ -131,7 +131,7 @@ def test_a_candidate_that_fails_to_serve_loses() -> None:
     assert search(START, sweeps(2, MEMORY), THROUGHPUT, measure).winner.workers == 1
 
 
-def test_holding_the_p99_counts_more_than_throughput() -> None:
+def test_meeting_the_p99_counts_more_than_throughput() -> None:
     def measure(candidate: Candidate) -> Measurement:
         return speed(500, p99=40) if candidate.batch_size == 8 else speed(1000, p99=60)
 
@@ -139,7 +139,7 @@ def test_holding_the_p99_counts_more_than_throughput() -> None:
     assert search(START, sweeps(2, MEMORY), Target(70), measure).winner == START
 
 
-def test_if_nothing_holds_the_p99_the_lowest_wins() -> None:
+def test_if_nothing_meets_the_p99_the_lowest_one_wins() -> None:
     target = Target(5)
     assert target.better(speed(100, p99=8), speed(900, p99=9))
     assert not target.better(speed(900, p99=9), speed(100, p99=9))
@@ -181,13 +181,13 @@ def test_one_bad_step_does_not_stop_a_sweep() -> None:
     assert best.connections == 64
 
 
-def test_a_sweep_that_never_holds_returns_the_best_p99() -> None:
+def test_a_sweep_that_never_meets_the_p99_returns_the_best_one() -> None:
     best, tried = swept(lambda connections: 60.0 * connections)
     assert (best.connections, best.p99) == (1, 60.0)
     assert tried == [1, 2, 4]
 
 
-def test_the_settings_that_ship_are_read() -> None:
+def test_the_default_settings_are_read() -> None:
     models = Properties.read(SHIPPED.properties).models["sentiment"]["1.0"]
     found = SHIPPED.read()
     assert found.workers == models["minWorkers"]

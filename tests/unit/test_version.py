@@ -31,7 +31,7 @@ def test_the_client_sends_its_version() -> None:
     assert headers["User-Agent"] == f"sentiment-client/{__version__}"
 
 
-def test_the_published_package_asks_for_the_clients_dependencies_alone() -> None:
+def test_the_published_package_depends_only_on_what_the_client_needs() -> None:
     """What developers need is in dependency groups, which no metadata shows."""
     metadata = importlib.metadata.metadata("torchserve-sentiment")
     assert metadata.get_all("Provides-Extra") == ["async", "grpc"]
