@@ -27,8 +27,8 @@ def installed_chromium() -> str | None:
         if path := shutil.which(name):
             return path
     with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
+        bundled = playwright.chromium.executable_path
+    return bundled if Path(bundled).exists() else None
 
 
 CHROMIUM = installed_chromium()
@@ -53,19 +53,19 @@ _CONTRASTS = """() => {
     }
     return [255, 255, 255];
   };
-  const found = [];
+  const contrasts = [];
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const owner = texts.currentNode.parentElement;
     const text = texts.currentNode.data.trim();
     if (!text || !owner.checkVisibility()) continue;
-    found.push([contrast(parse(getComputedStyle(owner).color), ground(owner)), text]);
+    contrasts.push([contrast(parse(getComputedStyle(owner).color), ground(owner)), text]);
   }
   const box = document.getElementById("texts");
-  found.push([contrast(parse(getComputedStyle(box).color), ground(box)), "the text box"]);
+  contrasts.push([contrast(parse(getComputedStyle(box).color), ground(box)), "the text box"]);
   const bars = [...document.querySelectorAll(".bar > *")]
     .map((bar) => contrast(ground(bar), ground(bar.parentElement)));
-  return { texts: found, bars };
+  return { texts: contrasts, bars };
 }"""
 
 
@@ -139,8 +139,8 @@ def visit(
 
 def contrasts(page: Page) -> tuple[list[tuple[float, str]], list[float]]:
     """The contrast of each visible text with its background, and of each bar with its track."""
-    found = page.evaluate(_CONTRASTS)
-    return [(ratio, text) for ratio, text in found["texts"]], found["bars"]
+    contrasts = page.evaluate(_CONTRASTS)
+    return [(ratio, text) for ratio, text in contrasts["texts"]], contrasts["bars"]
 
 
 def screenshot(page: Page, name: str, *, full: bool = False) -> None:

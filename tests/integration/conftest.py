@@ -45,8 +45,8 @@ def counters(server: Server) -> Callable[[], dict[str, float]]:
     def read() -> dict[str, float]:
         time.sleep(0.3)  # counters lag behind the answers
         text = requests.get(f"{server.properties.metrics}/metrics", timeout=10).text
-        found = re.findall(r"^(sentiment_\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)
-        return {name: float(value) for name, value in found}
+        samples = re.findall(r"^(sentiment_\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)
+        return {name: float(value) for name, value in samples}
 
     return read
 
@@ -84,11 +84,11 @@ def checkout(work: Path) -> Path:
 
 def processes_in(folder: Path) -> list[psutil.Process]:
     """Every process that works in a folder, as TorchServe's Java does in its home."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if Path(process.cwd()) == folder:
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes

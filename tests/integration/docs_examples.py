@@ -35,13 +35,13 @@ def examples(document: str) -> Iterator[Example]:
             continue
         for command in content.split("$ ")[1:]:
             # A command goes on over lines that end in a backslash.
-            found = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", command, re.DOTALL)
-            assert found, command
-            yield Example(name, language, found[1], found[2] or None)
+            parts = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", command, re.DOTALL)
+            assert parts, command
+            yield Example(name, language, parts[1], parts[2] or None)
 
 
 def assert_same(printed: str, shown: str) -> None:
     """Equal but for numbers, which may differ as the engines of two processors may."""
     assert _NUMBER.sub("#", printed).strip() == _NUMBER.sub("#", shown).strip()
-    got, expected = ([float(n) for n in _NUMBER.findall(text)] for text in (printed, shown))
-    assert got == pytest.approx(expected, abs=SCORE)
+    numbers, expected = ([float(n) for n in _NUMBER.findall(text)] for text in (printed, shown))
+    assert numbers == pytest.approx(expected, abs=SCORE)

@@ -78,8 +78,8 @@ def main() -> None:
     home, temp = work / "home", work / "tmp"
     home.mkdir(exist_ok=True)
     temp.mkdir(exist_ok=True)
-    lead_everything_to_loopback()
-    written = overlay_all_but(work)
+    route_everything_to_loopback()
+    written = overlay_all_except(work)
     watch_packets(report.packets)
     proxy = watch_proxy(report.proxied)
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
@@ -109,7 +109,7 @@ def main() -> None:
     print(json.dumps(dataclasses.asdict(report)))
 
 
-def lead_everything_to_loopback() -> None:
+def route_everything_to_loopback() -> None:
     """Make every address one of this namespace."""
     for command in ("link set lo up", "route add local default dev lo"):
         subprocess.run(["ip", *command.split()], check=True)
@@ -118,7 +118,7 @@ def lead_everything_to_loopback() -> None:
     subprocess.run(ipv6.split(), stderr=subprocess.DEVNULL, check=False)
 
 
-def overlay_all_but(work: Path) -> Path:
+def overlay_all_except(work: Path) -> Path:
     """Have all that is written outside of `work` go to a file system in memory, and return it.
 
     Excepted is the folder of the root that `work` is in, as the temporary folder.
@@ -138,16 +138,16 @@ def overlay_all_but(work: Path) -> Path:
     return memory / "written"
 
 
-def watch_packets(seen: list[str]) -> None:
+def watch_packets(packets: list[str]) -> None:
     """From now on, add every packet that is for another machine, or asks for a name."""
-    packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
-    packets.bind(("lo", 0))
+    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
+    sniffer.bind(("lo", 0))
 
     def watch() -> None:
         while True:
-            entry = _destination(packets.recv(65_536))
-            if entry and entry not in seen:
-                seen.append(entry)
+            entry = _destination(sniffer.recv(65_536))
+            if entry and entry not in packets:
+                packets.append(entry)
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -165,7 +165,7 @@ def _destination(packet: bytes) -> str:
     return f"{target} port {port}" if not target.is_loopback or port == DNS else ""
 
 
-def watch_proxy(seen: list[str]) -> str:
+def watch_proxy(requests: list[str]) -> str:
     """From now on, add the first line of each request to a proxy; returns the proxy's address."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -174,7 +174,7 @@ def watch_proxy(seen: list[str]) -> str:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(5)
-                seen.append(connection.recv(1024).decode("latin-1").partition("\r\n")[0])
+                requests.append(connection.recv(1024).decode("latin-1").partition("\r\n")[0])
 
     threading.Thread(target=watch, daemon=True).start()
     return f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -74,8 +74,8 @@ def test_a_bad_request_gets_its_own_error_and_affects_no_other_in_its_batch(
     holding = held_up(url)
     answers = post_together(url, mixed)
     holding.join()
-    seen = len(mixed)  # by the handler: the one that held it up, and all but the 5 MB text
-    batches = counted(counters, before, seen)["sentiment_batches_total"]
+    handled = len(mixed)  # by the handler: the one that held it up, and all but the 5 MB text
+    batches = counted(counters, before, handled)["sentiment_batches_total"]
     assert batches <= 6, "they were not scored together, so nothing was shown"
 
     for i in range(len(BAD)):

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(
 
 def curl(url: str, *arguments: str) -> tuple[int, dict[str, object]]:
     run = ["curl", "--silent", "--write-out", "\n%{http_code}", *arguments, url]
-    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    body, _, status = said.rpartition("\n")
+    stdout = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    body, _, status = stdout.rpartition("\n")
     return int(status), json.loads(body)
 
 

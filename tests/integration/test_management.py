@@ -73,7 +73,7 @@ def test_an_unknown_model_is_not_found(management: ManagementClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["https://127.0.0.1:1/x.mar", "file:///etc/x.mar", "../x.mar"])
-def test_an_archive_from_a_url_is_refused(
+def test_an_archive_from_outside_the_model_store_is_refused(
     server: Server, management: ManagementClient, path: str
 ) -> None:
     before = sorted(server.model_store.iterdir())

@@ -102,9 +102,9 @@ def test_a_late_answer_is_ignored(page: Page) -> None:
 
 def test_many_lines_are_answered_in_order_in_few_requests(page: Page, url: str) -> None:
     texts = [f"{i}: {text}" for i in range(15) for text in TEXTS[:10]]
-    sent: list[int] = []
+    sizes: list[int] = []
     page.on(
-        "request", lambda request: sent.append(len(json.loads(request.post_data or "")["texts"]))
+        "request", lambda request: sizes.append(len(json.loads(request.post_data or "")["texts"]))
     )
     box(page).fill("\n\n".join(texts) + "\n \n")
     expect(rows(page)).to_have_count(150)
@@ -112,13 +112,13 @@ def test_many_lines_are_answered_in_order_in_few_requests(page: Page, url: str) 
     assert rows(page).locator(".text").all_inner_texts() == texts
     expected = [label for i in (0, 50, 100) for label in labels_of(url, texts[i : i + 50])]
     assert rows(page).locator("strong").all_inner_texts() == expected
-    assert sent == [64, 64, 22]
+    assert sizes == [64, 64, 22]
     # Of a line that changes, only that line is asked for.
     box(page).press("End")
     box(page).press_sequentially(LOVELY)
     expect(rows(page)).to_have_count(151)
     expect(rows(page).last.locator("strong")).to_have_text("POSITIVE")
-    assert sent[3:] == [1]
+    assert sizes[3:] == [1]
     expect(page.locator("#times")).to_contain_text("1 text")
 
 
@@ -132,14 +132,14 @@ def test_a_text_with_paragraphs_can_be_one_text(page: Page) -> None:
 def test_an_error_is_shown_next_to_its_text(page: Page) -> None:
     long = "word " * 10_000
     # The last one is more than TorchServe itself takes: that refusal has no body.
-    written = f"{LOVELY}\n{long}x\n{'long ' * 900}\n{'y' * 300_000}\n{AWFUL}"
-    box(page).fill(written)
+    typed = f"{LOVELY}\n{long}x\n{'long ' * 900}\n{'y' * 300_000}\n{AWFUL}"
+    box(page).fill(typed)
     expect(rows(page)).to_have_count(5)
     expect(rows(page).nth(1)).to_contain_text("The text has 50,001 characters")
     expect(rows(page).nth(2)).to_contain_text("truncated")
     expect(rows(page).nth(3)).to_contain_text("larger than the server takes")
     expect(rows(page).nth(4).locator("strong")).to_have_text("NEGATIVE")
-    assert box(page).input_value() == written
+    assert box(page).input_value() == typed
     screenshot(page, "error")
 
 
@@ -181,8 +181,8 @@ def test_the_pages_curl_command_gets_the_answer_that_the_page_shows(
     box(page).fill(text)
     answer = requests.post(url, json={"texts": [text]}, timeout=60).json()
     expect(rows(page)).to_have_count(1)
-    said = run(["bash", "-c", snippet(page, "curl").replace("curl", "curl --silent")], tmp_path)
-    assert json.loads(said) == answer
+    stdout = run(["bash", "-c", snippet(page, "curl").replace("curl", "curl --silent")], tmp_path)
+    assert json.loads(stdout) == answer
     assert list(tmp_path.iterdir()) == []
 
 
@@ -193,11 +193,11 @@ def test_the_pages_python_code_gets_the_answer_that_the_page_shows(
     box(page).fill("\n".join(texts))
     answer = requests.post(url, json={"texts": texts}, timeout=60).json()
     expect(rows(page).locator("strong")).to_have_count(4)
-    said = run([sys.executable, "-c", snippet(page, "Python, requests")], tmp_path)
-    assert [ast.literal_eval(line) for line in said.splitlines()] == answer["results"]
-    said = run([sys.executable, "-c", snippet(page, "Python, our client")], tmp_path)
+    stdout = run([sys.executable, "-c", snippet(page, "Python, requests")], tmp_path)
+    assert [ast.literal_eval(line) for line in stdout.splitlines()] == answer["results"]
+    stdout = run([sys.executable, "-c", snippet(page, "Python, our client")], tmp_path)
     with SentimentClient(server.properties.inference) as client:
-        assert said.splitlines() == [str(result) for result in client.predict_many(texts)]
+        assert stdout.splitlines() == [str(result) for result in client.predict_many(texts)]
 
 
 def test_the_copy_button_copies_the_code_that_is_shown(page: Page) -> None:

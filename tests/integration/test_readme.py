@@ -18,13 +18,13 @@ API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def test_the_answer_at_the_top_of_the_readme_is_real(url: str) -> None:
-    sent, shown = re.findall(r"-d '(\{.*\})' localhost\S*\n(\{.*\})\n", README)[0]
+    body, shown = re.findall(r"-d '(\{.*\})' localhost\S*\n(\{.*\})\n", README)[0]
     headers = {"Content-Type": "application/json"}
-    got = requests.post(url, data=sent, headers=headers, timeout=30).json()
+    answer = requests.post(url, data=body, headers=headers, timeout=30).json()
     expected = json.loads(shown)
-    assert list(got) == list(expected)
-    assert got["scores"] == pytest.approx(expected["scores"], abs=SCORE)
-    assert (got["sentiment"], got["tokens"]) == (expected["sentiment"], expected["tokens"])
+    assert list(answer) == list(expected)
+    assert answer["scores"] == pytest.approx(expected["scores"], abs=SCORE)
+    assert (answer["sentiment"], answer["tokens"]) == (expected["sentiment"], expected["tokens"])
 
 
 def test_the_python_code_of_the_readme_runs(server: Server, management: ManagementClient) -> None:

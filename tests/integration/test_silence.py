@@ -125,7 +125,7 @@ def test_the_browser_of_the_tests_does_not_use_the_network(work: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["scripts", "benchmarks", "tuning", "training"])
-def test_imports_of_our_packages_do_not_use_the_network(work: Path, package: str) -> None:
+def test_importing_our_packages_silences_other_libraries(work: Path, package: str) -> None:
     """Telemetry of both runtimes, the hub, and a plot, if it can be drawn."""
     code = f"import {package}\n{OPENVINO}{ONNX}{HUB}{PLOT}"
     assert_silent(run(work, [[str(ROOT), PYTHON, "-c", code]], ROOT))

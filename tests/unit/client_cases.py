@@ -61,7 +61,7 @@ class Case:
         return CLASSES[self.kind](address, **options)
 
     @contextmanager
-    def talking(self, *steps: Any, **options: Any) -> Iterator[tuple[Scripted, Client]]:
+    def connected(self, *steps: Any, **options: Any) -> Iterator[tuple[Scripted, Client]]:
         """A server and a client of it."""
         with self.scripted(*steps) as server, self.client(server.address, **options) as client:
             yield server, client

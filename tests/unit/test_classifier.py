@@ -247,8 +247,8 @@ def test_nan_of_one_text_does_not_affect_others_in_its_row(
     monkeypatch.setattr(classifier, "_engine", Packing(spoils=int(tokens[0].ids[1])))
     bad, *others = classifier.score(tokens, activations=["none"] * 4)
     assert bad == EngineFailure()
-    for own, result in zip(tokens[1:], good(others), strict=True):
-        assert result.scores["POSITIVE"] == own.ids.sum()
+    for encoded, result in zip(tokens[1:], good(others), strict=True):
+        assert result.scores["POSITIVE"] == encoded.ids.sum()
 
 
 def test_only_the_text_without_tokens_is_refused(classifier: Classifier) -> None:

@@ -99,7 +99,7 @@ def test_the_command_reports_invalid_options_as_sentences(
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict", "utf-8"])
 @pytest.mark.parametrize("as_json", [True, False])
-def test_results_are_printed_in_any_locale_encoding(encoding: str, as_json: bool) -> None:
+def test_results_are_printed_in_any_encoding_of_stdout(encoding: str, as_json: bool) -> None:
     options: list[str | bytes] = ["--json"] if as_json else []
     broken: list[str | bytes] = [b"caf\xe9", "日本 café", "Awful."]
     with scripted(answers(ANSWER, ANSWER, ANSWER)) as server:

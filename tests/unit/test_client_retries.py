@@ -64,7 +64,7 @@ from tests.unit.scripted_server import Answer, free_port, scripted
     ],
 )
 def test_transient_failures_are_retried(case: Case, pauses: list[float], failure: Answer) -> None:
-    with case.talking(failure, failure, OK, timeout=5) as (server, client):
+    with case.connected(failure, failure, OK, timeout=5) as (server, client):
         assert client.predict("good") == PREDICTION
     assert server.bodies == [b'{"text": "good"}'] * 3
     first, second = [pause for pause in pauses if pause >= 0.2]
@@ -96,7 +96,7 @@ def test_transient_failures_are_retried(case: Case, pauses: list[float], failure
 def test_retries_are_bounded_and_can_be_switched_off(
     case: Case, pauses: list[float], failure: Answer, attempts: int, kind: type[SentimentError]
 ) -> None:
-    with case.talking(failure) as (server, client):
+    with case.connected(failure) as (server, client):
         with pytest.raises(kind) as caught:
             client.predict("good")
         assert type(caught.value) is kind
@@ -111,7 +111,7 @@ def test_retries_are_bounded_and_can_be_switched_off(
 def test_other_statuses_of_proxies_are_retried(
     http_case: Case, pauses: list[float], status: int, kind: type[SentimentError]
 ) -> None:
-    with http_case.talking((status, b""), OK) as (server, client):
+    with http_case.connected((status, b""), OK) as (server, client):
         assert client.predict("good") == PREDICTION
         assert len(server.requests) == 2
 
@@ -138,14 +138,14 @@ def test_each_grpc_status_is_retried_by_its_rule(
     attempts: int,
     kind: type[SentimentError],
 ) -> None:
-    with Case("grpc").talking(failure) as (server, client):
+    with Case("grpc").connected(failure) as (server, client):
         with pytest.raises(kind):
             client.predict("good")
         assert len(server.requests) == attempts
 
 
 def test_a_worker_that_died_gets_the_time_to_restart(case: Case, pauses: list[float]) -> None:
-    with case.talking(WORKER_DIED) as (_, client), pytest.raises(WorkerDied):
+    with case.connected(WORKER_DIED) as (_, client), pytest.raises(WorkerDied):
         client.predict("good")
     first, second = (pause for pause in pauses if pause > 1)
     assert 3.5 <= first <= 5.25
@@ -157,18 +157,16 @@ def test_texts_that_kill_workers_are_not_retried_in_every_request(
     case: Case, pauses: list[float], texts: int
 ) -> None:
     """At first all requests are sent; then one alone is repeated, twice, and the rest given up."""
-    with case.talking(WORKER_DIED) as (server, client):
+    with case.connected(WORKER_DIED) as (server, client):
         with pytest.raises(WorkerDied):
             client.predict_many(["deadly"] * texts)
         time.sleep(0.3)
         assert len(server.requests) == -(-texts // 32) + 2
 
 
-def test_other_requests_of_a_batch_that_killed_a_worker_succeed(
-    case: Case, pauses: list[float]
-) -> None:
+def test_requests_succeed_on_retry_after_their_worker_died(case: Case, pauses: list[float]) -> None:
     first = [WORKER_DIED] * 4
-    with case.talking(*first, answer_all) as (server, client):
+    with case.connected(*first, answer_all) as (server, client):
         assert client.predict_many(["good"] * 128) == [PREDICTION] * 128
         assert len(server.requests) == 8
 
@@ -230,7 +228,7 @@ def test_the_management_address_tells_why_a_request_is_refused(
 def test_retry_after_sets_the_pause(
     http_case: Case, pauses: list[float], status: int, header: str, lowest: float, highest: float
 ) -> None:
-    with http_case.talking((status, b"", {"Retry-After": header}), OK) as (_, client):
+    with http_case.connected((status, b"", {"Retry-After": header}), OK) as (_, client):
         assert client.predict("good") == PREDICTION
     (pause,) = pauses
     assert lowest <= pause <= highest
@@ -240,7 +238,7 @@ def test_retries_are_logged_without_texts(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     refusal = (503, error("Overloaded", "no room for tell-nobody"))
-    with case.talking(refusal, WORKER_DIED, OK, token="s3cret") as (server, client):
+    with case.connected(refusal, WORKER_DIED, OK, token="s3cret") as (server, client):
         client.predict("tell-nobody")
     first, second = (record for record in caplog.records if record.name == "sentiment_client")
     address = server.address.removeprefix("http://")
@@ -256,7 +254,7 @@ def test_late_texts_are_sent_again_after_a_logged_pause(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     steps = (answers(LATE, ANSWER, LATE), answers(ANSWER, LATE), answers(ANSWER))
-    with case.talking(*steps) as (server, client):
+    with case.connected(*steps) as (server, client):
         assert client.predict_many(["a", "b", "c"]) == [PREDICTION] * 3
     assert server.bodies == [
         b'{"texts": ["a", "b", "c"]}',
@@ -267,7 +265,7 @@ def test_late_texts_are_sent_again_after_a_logged_pause(
     assert 0.2 <= first < second
     assert caplog.text.count("Overloaded (HTTP 503); retry") == 2
 
-    with case.talking(answers(ANSWER, LATE), answers(LATE), max_retries=2) as (server, client):
+    with case.connected(answers(ANSWER, LATE), answers(LATE), max_retries=2) as (server, client):
         good, late = client.predict_many(["a", "b"])
         assert len(server.requests) == 3
     assert good == PREDICTION
@@ -275,7 +273,7 @@ def test_late_texts_are_sent_again_after_a_logged_pause(
 
 
 def test_results_are_kept_if_resending_late_texts_fails(case: Case, pauses: list[float]) -> None:
-    with case.talking(answers(ANSWER, LATE), (404, b"{}")) as (server, client):
+    with case.connected(answers(ANSWER, LATE), (404, b"{}")) as (server, client):
         good, late = client.predict_many(["a", "b"])
         assert len(server.requests) == 2
     assert good == PREDICTION
@@ -284,10 +282,10 @@ def test_results_are_kept_if_resending_late_texts_fails(case: Case, pauses: list
 
 
 def test_an_answer_that_never_comes_is_requested_once_more(case: Case, pauses: list[float]) -> None:
-    with case.talking("silence", OK, timeout=0.5) as (server, client):
+    with case.connected("silence", OK, timeout=0.5) as (server, client):
         assert client.predict("good") == PREDICTION
         assert len(server.requests) == 2
-    with case.talking("silence", timeout=30) as (server, client):
+    with case.connected("silence", timeout=30) as (server, client):
         started = time.monotonic()
         with pytest.raises(TimedOut) as caught:
             client.predict("good", timeout=0.2)

@@ -87,7 +87,7 @@ NOT_TEXTS = {
 
 @pytest.mark.parametrize(("value", "says"), NOT_TEXTS.values(), ids=NOT_TEXTS.keys())
 def test_a_value_that_is_not_a_text_gets_its_own_error(case: Case, value: Any, says: str) -> None:
-    with case.talking(answer_all) as (server, client):
+    with case.connected(answer_all) as (server, client):
         many = client.predict_many(["a", value, np.str_("b"), value])
         streamed = list(client.predict_stream(iter([value, "a"])))
         sent = [json.loads(body)["texts"] for body in server.bodies]
@@ -107,7 +107,7 @@ def test_a_value_that_is_not_a_text_gets_its_own_error(case: Case, value: Any, s
 
 def test_many_values_that_are_not_texts_keep_their_places(case: Case) -> None:
     texts: list[Any] = [None if number % 3 else "good" for number in range(500)]
-    with case.talking(answer_all) as (_, client):
+    with case.connected(answer_all) as (_, client):
         results = client.predict_many(texts)
     assert labels(results) == ["Validation" if text is None else "POSITIVE" for text in texts]
 
@@ -118,7 +118,7 @@ def test_results_before_an_iterable_that_raises_are_not_lost(case: Case) -> None
         raise OSError("the file ended")
 
     results: list[Any] = []
-    with case.talking(answer_all, max_concurrency=2) as (_, client):
+    with case.connected(answer_all, max_concurrency=2) as (_, client):
         with pytest.raises(OSError, match="the file ended"):
             results.extend(client.predict_stream(texts()))
         with pytest.raises(OSError, match="the file ended"):
@@ -133,7 +133,7 @@ def test_results_before_an_asynchronous_iterable_that_raises_are_not_lost() -> N
         raise OSError("the file ended")
 
     results: list[Any] = []
-    with Case("async").talking(answer_all) as (_, client):
+    with Case("async").connected(answer_all) as (_, client):
         with pytest.raises(OSError, match="the file ended"):
             results.extend(client.predict_stream(texts()))
     assert results == [PREDICTION] * 100
@@ -145,7 +145,7 @@ def test_results_before_an_asynchronous_iterable_that_raises_are_not_lost() -> N
 def test_many_texts_are_sent_in_requests_that_the_server_takes(
     case: Case, text: str, texts: int
 ) -> None:
-    with case.talking((200, b"{}"), max_concurrency=1) as (server, client):
+    with case.connected((200, b"{}"), max_concurrency=1) as (server, client):
         with pytest.raises(UnexpectedAnswer):
             client.predict_many([text] * 100)
         (body,) = server.bodies
@@ -166,7 +166,7 @@ def test_a_single_text_is_not_a_list(case: Case, single: Any) -> None:
 def test_a_data_frame_is_not_a_list(case: Case) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"text": ["good", None]})
-    with case.talking(answer_all) as (_, client):
+    with case.connected(answer_all) as (_, client):
         with pytest.raises(TypeError, match="one column"):
             client.predict_many(frame)
         assert labels(client.predict_many(frame["text"])) == ["POSITIVE", "Validation"]
@@ -189,7 +189,7 @@ def test_a_stream_reads_no_further_than_requests_can_start(case: Case) -> None:
             read += 1
             yield "good"
 
-    with case.talking(answer_all, max_concurrency=2) as (server, client):
+    with case.connected(answer_all, max_concurrency=2) as (server, client):
         stream = client.predict_stream(texts())
         assert read == 0
         assert next(stream) == PREDICTION
@@ -199,7 +199,7 @@ def test_a_stream_reads_no_further_than_requests_can_start(case: Case) -> None:
         assert len(server.requests) <= 2
 
 
-def test_nothing_is_sent_after_a_stream_is_closed() -> None:
+def test_an_interrupted_call_retries_nothing() -> None:
     def texts() -> Iterator[str]:
         yield from ["good"] * 3 * 32
         arrived(server, 2)
@@ -284,10 +284,10 @@ def taking(limit: int) -> Callable[[bytes], Answer]:
 
 def test_a_request_that_is_too_large_is_sent_in_parts(case: Case) -> None:
     texts = ["x" * (number + 1) for number in range(40)]
-    with case.talking(taking(5)) as (_, client):
+    with case.connected(taking(5)) as (_, client):
         results = client.predict_many(texts)
         assert [r.tokens for r in results if isinstance(r, Prediction)] == list(range(1, 41))
-    with case.talking(taking(0)) as (server, client):
+    with case.connected(taking(0)) as (server, client):
         assert labels(client.predict_many(["a", "b", "c"])) == ["TooLarge"] * 3
         assert len(server.requests) == 5
 
@@ -300,10 +300,10 @@ def test_a_grpc_answer_that_is_too_large_is_requested_in_parts(
     def answer(body: bytes) -> Answer:
         return answers(*[many] * len(json.loads(body)["texts"]))
 
-    with Case("grpc").talking(answer) as (server, client):  # over 4 MiB, more than gRPC's default
+    with Case("grpc").connected(answer) as (server, client):  # over 4 MiB, more than gRPC's default
         assert labels(client.predict_many(["good"] * 32)) == ["POSITIVE"] * 32
         assert len(server.requests) == 1
     monkeypatch.setattr(grpc_client, "MAX_ANSWER_BYTES", 1 << 20)
-    with Case("grpc").talking(answer) as (server, client):
+    with Case("grpc").connected(answer) as (server, client):
         assert labels(client.predict_many(["good"] * 8)) == ["POSITIVE"] * 8
         assert len(server.requests) == 3

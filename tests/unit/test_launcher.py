@@ -20,7 +20,7 @@ def test_properties_are_read_as_java_reads_them(tmp_path: Path) -> None:
     assert Properties.read(path).values == {"c": "3", "d": '{"x": 1}', "e": "f=g"}
 
 
-def test_the_default_configuration_listens_only_on_loopback() -> None:
+def test_the_default_configuration_is_closed_to_other_machines() -> None:
     properties = Properties.read(ROOT / "config.properties")
     assert {host for host, _ in properties.ports().values()} == {"127.0.0.1"}
     assert properties.values["allowed_urls"] == "file:///nonexistent/.*"

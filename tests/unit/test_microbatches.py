@@ -22,17 +22,17 @@ def width(rows: list[list[int]], lengths: list[int], step: int) -> int:
 def test_each_text_is_in_one_row_and_no_microbatch_beyond_the_budget(
     layout: Layout, step: int
 ) -> None:
-    found = microbatches(LENGTHS, tokens=1024, pad_to_multiple_of=step, layout=layout)
-    placed = [index for rows in found for row in rows for index in row]
+    result = microbatches(LENGTHS, tokens=1024, pad_to_multiple_of=step, layout=layout)
+    placed = [index for rows in result for row in rows for index in row]
     assert sorted(placed) == list(range(len(LENGTHS)))
-    for rows in found:
+    for rows in result:
         assert len(rows) == 1 or len(rows) * width(rows, LENGTHS, step) <= 1024
         assert layout == "packed" or all(len(row) == 1 for row in rows)
 
 
 def test_the_shortest_texts_come_first() -> None:
-    found = microbatches([512, 3, 230, 25], tokens=1024, pad_to_multiple_of=1, layout="padded")
-    assert found == [[[1]], [[3]], [[2]], [[0]]]
+    result = microbatches([512, 3, 230, 25], tokens=1024, pad_to_multiple_of=1, layout="padded")
+    assert result == [[[1]], [[3]], [[2]], [[0]]]
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded"])

@@ -16,17 +16,17 @@ class Scripts(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[tuple[dict[str, str | None], str]] = []
+        self.elements: list[tuple[dict[str, str | None], str]] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "script":
-            self.found.append((dict(attrs), ""))
+            self.elements.append((dict(attrs), ""))
 
     def handle_data(self, data: str) -> None:
         if self.cdata_elem == "script":
-            attributes, text = self.found[-1]
-            self.found[-1] = (attributes, text + data)
+            attributes, text = self.elements[-1]
+            self.elements[-1] = (attributes, text + data)
 
 
 @pytest.mark.parametrize("text", ["sentiment", HOSTILE])
@@ -34,7 +34,7 @@ def test_the_page_holds_the_facts_that_it_was_given(text: str) -> None:
     service = {"name": text, "labels": [text], text: {"x": text}}
     page = render(service)
     assert page.isascii()
-    scripts = Scripts(page.decode("ascii")).found
+    scripts = Scripts(page.decode("ascii")).elements
     assert [attributes.get("type") for attributes, _ in scripts] == ["application/json", None]
     assert json.loads(scripts[0][1]) == service
 

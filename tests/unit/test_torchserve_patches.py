@@ -95,7 +95,7 @@ def test_log_lines_of_each_batch_are_dropped_except_counters(
     context = Context("sentiment", "", {}, 1, None, "", metrics=metrics)
     context.metrics.model_name, context.metrics.request_ids = "sentiment", {0: "id-0", 1: "id-1"}
 
-    def said() -> list[str]:
+    def log_lines() -> list[str]:
         caplog.clear()
         logging.info("Backend received inference at: %d", 1)
         metrics.add_time("PredictionTime", 20.0)
@@ -106,9 +106,9 @@ def test_log_lines_of_each_batch_are_dropped_except_counters(
     caplog.set_level(logging.INFO)
     batch_lines = ["Backend received inference at", "[METRICS]PredictionTime"]
     rest = ["[METRICS]sentiment_batches_total", "Frontend disconnected"]
-    assert said() == batch_lines + rest
+    assert log_lines() == batch_lines + rest
     drop_batch_log_lines()
-    assert said() == rest
+    assert log_lines() == rest
 
 
 def test_patching_twice_changes_nothing() -> None:
