@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page; it fails a test in which the page misbehaves."""
+"""A real browser for the tests of the page; a warning or a foreign request fails the test."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ NEEDS_CHROMIUM = "needs Chromium: apt-get install chromium, or playwright instal
 
 
 def installed_chromium() -> str | None:
-    """The browser of the system, else the one that Playwright has downloaded, else None."""
+    """The path of the system's browser, or of Playwright's, or None."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
@@ -33,7 +33,7 @@ def installed_chromium() -> str | None:
 
 CHROMIUM = installed_chromium()
 NO_NAMES = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
-# Ignored by git; what is left here after a run shows what the tests saw.
+# Ignored by git; screenshots of the last run.
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
 
 # The contrast of every visible text with its background, and of every bar with its track.
@@ -71,12 +71,12 @@ _CONTRASTS = """() => {
 
 @contextlib.contextmanager
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """The browser of `installed_chromium`, without a window, and silent as all that we start."""
+    """A headless browser that does not use the network."""
     with tempfile.TemporaryDirectory() as home:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            # A container's root has no sandbox to give, and the tests open no page but ours. What a
-            # browser looks for by itself, such as updates, has a name, which is not resolved.
+            # Root in a container has no sandbox, and the tests open only our page. The browser's
+            # own requests, such as for updates, fail because host names are not resolved.
             args=["--no-sandbox", "--no-proxy-server", NO_NAMES],
             env={**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home},
         )
@@ -92,7 +92,7 @@ def visit(
 ) -> Iterator[Page]:
     """The page in a new context; fails if it logged a warning or sent a request elsewhere.
 
-    `token` is sent with the navigation only, not with what the page itself sends.
+    `token` is sent only with the navigation, not with requests of the page.
     """
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def visit(
     hosts: set[str] = set()
 
     def complain(message: ConsoleMessage) -> None:
-        # The browser logs every error status; that of a prediction is not a fault of the page.
+        # The browser logs every error status, but one of a prediction is not the page's fault.
         refused = message.text.startswith("Failed to load resource")
         if message.type in ("error", "warning") and not (
             refused and "/predictions/" in message.location["url"]
@@ -144,6 +144,6 @@ def contrasts(page: Page) -> tuple[list[tuple[float, str]], list[float]]:
 
 
 def screenshot(page: Page, name: str, *, full: bool = False) -> None:
-    """Save a picture of the page."""
+    """Save a screenshot of the page."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)

@@ -1,4 +1,4 @@
-"""What integration tests share: raw requests, counters and the worker's identity."""
+"""Fixtures of the integration tests: clients, counters, workers and a copy of the checkout."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ from scripts.launcher.server import Server
 from scripts.paths import ROOT
 from sentiment_client import ManagementClient, SentimentClient
 
-# What a user has in the checkout, apart from what `make` creates.
+# The files of a checkout that the launcher needs, without those that `make` creates.
 SOURCES = ("handler", "scripts", "client", "config.properties", "log4j2.xml", "metrics.yaml")
 
 Post = Callable[..., requests.Response]
@@ -63,7 +63,7 @@ def same_workers(management: ManagementClient) -> Iterator[None]:
 
 @pytest.fixture
 def work() -> Iterator[Path]:
-    """A folder with a short path, since sockets will be in it."""
+    """A folder with a short path, since it will hold sockets."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -83,7 +83,7 @@ def checkout(work: Path) -> Path:
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
-    """Every process that works in a folder, as TorchServe's Java does in its home."""
+    """Every process with this working directory, such as the Java of a server with that home."""
     processes = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,4 @@
-"""The requests and answers of docs/api.md, each run as it stands."""
+"""The requests in docs/api.md get the answers that it shows."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Each client against the real server: REST, asynchronous REST and gRPC by the same tests."""
+"""Each client against a real server: the same tests for REST, asynchronous REST and gRPC."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ Connect = Callable[..., Client]
 
 
 def connected(kind: str, server: Server, **options: Any) -> Client:
-    """A client of this kind of this server."""
+    """A client of this kind, connected to `server`."""
     host, port = server.properties.ports()["grpc_inference_port"]
     address = f"{host}:{port}" if kind == "grpc" else server.properties.inference
     return CLASSES[kind](address, **options)
@@ -204,7 +204,7 @@ def test_no_request_is_lost_while_workers_are_scaled(
             before = len(outcomes)
             assert main([*command, str(workers)]) == 0
             assert management.describe().ready_workers == workers
-            while len(outcomes) < before + 50:  # some are answered in between, too
+            while len(outcomes) < before + 50:  # some of them in between
                 time.sleep(0.05)
     assert [outcome for outcome in outcomes if not isinstance(outcome, Prediction)] == []
 

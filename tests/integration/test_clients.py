@@ -1,4 +1,4 @@
-"""The programs of docs/clients.md, run as they stand, by the clients that people have."""
+"""The examples of docs/clients.md run as written, with the real client libraries."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ SHOWN = [example for example in EXAMPLES if example.output]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where the commands that prepare something, such as stubs, have been run."""
+    """A folder in which the preparing commands, such as generating stubs, have been run."""
     folder = tmp_path_factory.mktemp("clients")
     (folder / ".venv").symlink_to(sys.prefix)
     for example in EXAMPLES:
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, *command: str) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "client")}
-    # Here huggingface_hub is a client of our own server, which it would not reach offline.
+    # Offline, huggingface_hub would not send requests to our server either.
     environment.pop("HF_HUB_OFFLINE", None)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

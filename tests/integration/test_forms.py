@@ -1,4 +1,4 @@
-"""Every way to write the one request, by the tool that people write it with."""
+"""Every format of a prediction request, sent with curl."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""All dialects at once, one request in ten bad: all share batches, and each gets its own answer."""
+"""Requests in all dialects share batches, and each gets its own answer; one in ten is bad."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -29,9 +29,9 @@ def best(ranking: list[dict[str, Any]]) -> str:
 
 @dataclass(frozen=True)
 class Dialect:
-    """Where it is spoken, what asks about texts, where their labels are in the answer.
+    """The route, a function from texts to a body, and one from an answer to its labels.
 
-    `bad` is a body that is refused with `status` and words that hold `says`.
+    `bad` is a body that is refused with `status` and an error that contains `says`.
     """
 
     route: str
@@ -138,7 +138,7 @@ def send(server: Server) -> Iterator[Send]:
 
 
 @pytest.mark.usefixtures("same_workers")
-def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
+def test_all_dialects_share_batches_and_a_bad_request_affects_no_other(
     url: str, client: SentimentClient, counters: Counters, send: Send
 ) -> None:
     alone = {text: client.predict(text).label for text in TEXTS}
@@ -147,7 +147,7 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
     for turn in range(20):
         for dialect in DIALECTS.values():
             texts = [TEXTS[turn % len(TEXTS)], TEXTS[(turn + 1) % len(TEXTS)]]
-            good = len(calls) % 10 != turn % 10  # so that each dialect has its turn
+            good = len(calls) % 10 != turn % 10  # so that each dialect sends a bad one
             calls.append(partial(send, dialect.route, dialect.body(texts) if good else dialect.bad))
             requested.append((dialect, texts if good else None))
     bad = [dialect for dialect, texts in requested if texts is None]
@@ -169,7 +169,7 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
             right = [alone[text] for text in scored]
             assert dialect.labels(answer) == (right if dialect.many else right[:1])
 
-    # 160 fill five batches of 32; one held the worker up, and stragglers may make some more.
+    # 160 requests fill five batches of 32; one kept the worker busy, and late ones may need more.
     since = counted(counters, before, len(calls) + 1)
     assert since["sentiment_requests_total"] == len(calls) + 1
     assert since["sentiment_batches_total"] <= 12

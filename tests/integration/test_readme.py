@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""The examples and facts of the README are true."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def test_the_python_code_of_the_readme_runs(server: Server, management: Manageme
 
 
 def test_the_plain_torchserve_commands_of_the_readme_are_those_of_docs_torchserve() -> None:
-    """Which tests/integration/test_torchserve.py runs as written."""
+    """tests/integration/test_torchserve.py runs the commands of docs/torchserve.md."""
     section = README.partition("## Use plain TorchServe commands")[2].partition("\n## ")[0]
     commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
     assert len(commands) == 7

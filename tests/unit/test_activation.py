@@ -1,4 +1,4 @@
-"""Logits to scores."""
+"""Activations compute scores from logits."""
 
 import numpy as np
 import pytest

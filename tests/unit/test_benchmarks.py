@@ -1,4 +1,4 @@
-"""The parts of the benchmark that compute: medians, ratios, label checks, versions, the report."""
+"""The computations of the benchmark: medians, ratios, label checks, versions, the report."""
 
 import dataclasses
 import subprocess
@@ -234,7 +234,7 @@ def test_the_machine_is_described_with_java_tool_options(monkeypatch: pytest.Mon
 
 
 def test_ending_processes_ignores_those_that_have_exited() -> None:
-    """psutil raises NoSuchProcess for each of these calls where the process id is free again."""
+    """Each of these calls of psutil raises NoSuchProcess if the process id is free again."""
 
     class Exited(psutil.Process):
         def terminate(self) -> None:

@@ -1,4 +1,4 @@
-"""What a client's bytes are read as, and what is said of those that cannot be."""
+"""How the bytes of a request are read, and the errors for bytes that cannot be read."""
 
 import pytest
 from hypothesis import given

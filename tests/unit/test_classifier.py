@@ -1,4 +1,4 @@
-"""The default model, loaded and asked without a server."""
+"""The classifier with the default model, without a server."""
 
 import math
 import time
@@ -36,7 +36,7 @@ def good(results: Sequence[Outcome]) -> list[Prediction]:
 
 
 def assert_same(got: Prediction, alone: Prediction) -> None:
-    """Equal, and in the score to 1e-4."""
+    """Equal, with scores within 1e-4."""
     assert (got.label, got.tokens, got.truncated) == (alone.label, alone.tokens, alone.truncated)
     assert got.score == pytest.approx(alone.score, abs=1e-4)
 
@@ -154,7 +154,7 @@ def test_max_tokens_without_room_for_a_text_is_refused(max_tokens: int) -> None:
 
 
 class Failing:
-    """The engine given, which raises wherever one text's tokens are among its rows."""
+    """Wraps an engine, and raises if the rows contain a certain text's tokens."""
 
     def __init__(self, engine: Engine, fails_on: int, packs: bool) -> None:
         self.layout: Layout = "packed" if packs else "padded"

@@ -1,4 +1,4 @@
-"""The `sentiment` command where something fails, and its page in the documentation."""
+"""Failures of the `sentiment` command, and its documentation."""
 
 import json
 import os
@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 
 
 def run(arguments: list[str | bytes], shell: str = "", **options: Any) -> Any:
-    """Run the command in a process of its own; `shell` redirects its streams."""
+    """Run the command as a process; `shell` redirects its streams."""
     command: list[str | bytes] = [sys.executable, "-m", "sentiment_client", *arguments]
     if shell:
         command = ["sh", "-c", f'"$@" {shell}', "sh", *command]
@@ -181,7 +181,7 @@ def test_variables_name_the_server_and_its_tokens(
 def test_the_default_management_address_is_not_used_for_a_remote_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The management token would go to any program that listens on this machine's port."""
+    """Otherwise any program that listens on this machine's port would get the management token."""
     addresses: list[str | None] = []
 
     def record(_: str, *, management: str | None, **__: Any) -> None:

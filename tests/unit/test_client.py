@@ -1,4 +1,4 @@
-"""Each client where a server fails; with a server that works, see tests/integration."""
+"""Each client with a server that fails; tests/integration has a server that works."""
 
 import json
 import pickle
@@ -198,7 +198,7 @@ def test_the_address_is_an_argument_or_the_environments_or_the_default(
 
 
 def test_register_waits_for_the_version_that_the_server_names() -> None:
-    """Not what else has appeared meanwhile, as when two register at the same time."""
+    """Not for another version, which a second client may register at the same time."""
     status = 'Model "mine" Version: 2.0 registered with 0 initial workers. Use scale workers API.'
     steps = [(200, json.dumps({"status": status}).encode()), *[(404, b"{}")] * 2]
     with scripted(*steps) as server, ManagementClient(server.address) as management:

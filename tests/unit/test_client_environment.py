@@ -1,4 +1,4 @@
-"""Certificates and proxies, as the environment names them, alike in every client."""
+"""Every client uses the certificates and proxies that the environment names."""
 
 import datetime
 import ipaddress
@@ -35,11 +35,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate of localhost that signs itself, and its key: PEM files."""
+    """A self-signed certificate of localhost and its key, as PEM files."""
 
     certificate: Path
     key: Path
-    folder: Path  # of certificates, as OpenSSL looks them up
+    folder: Path  # of certificates, with the names that OpenSSL expects
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +77,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def _canonical(name: x509.Name) -> bytes:
-    """The name as OpenSSL hashes it: its parts without the outer sequence, in UTF-8."""
+    """The bytes of a name that OpenSSL hashes: its parts in UTF-8, without the outer sequence."""
     encoded = name.public_bytes()
     return encoded[2:]
 
 
 @contextmanager
 def secure(case: Case, authority: Authority) -> Iterator[Scripted]:
-    """A server of this kind that speaks TLS."""
+    """A server of this kind with TLS."""
     tls: Any
     if case.kind == "grpc":
         pair = authority.key.read_bytes(), authority.certificate.read_bytes()
@@ -166,10 +166,10 @@ def test_a_missing_certificate_file_is_named(
 
 
 def own_addresses() -> list[str]:
-    """An address of this machine that is not a loopback one, where there is any."""
+    """Addresses of this machine that are not loopback; empty if there are none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # of a datagram socket: nothing is sent
+            probe.connect(("192.0.2.1", 9))  # a datagram socket sends nothing here
         except OSError:
             return []
         return [probe.getsockname()[0]]

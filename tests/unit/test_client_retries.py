@@ -1,4 +1,4 @@
-"""What each client retries, how often and after which pauses, and what it says of it."""
+"""What each client retries, how often, after which pauses, and what it logs."""
 
 import logging
 import re
@@ -156,7 +156,7 @@ def test_a_worker_that_died_gets_the_time_to_restart(case: Case, pauses: list[fl
 def test_texts_that_kill_workers_are_not_retried_in_every_request(
     case: Case, pauses: list[float], texts: int
 ) -> None:
-    """At first all requests are sent; then one alone is repeated, twice, and the rest given up."""
+    """All requests are sent once; then only one is retried, twice, and the others fail with it."""
     with case.connected(WORKER_DIED) as (server, client):
         with pytest.raises(WorkerDied):
             client.predict_many(["deadly"] * texts)
@@ -183,7 +183,7 @@ def test_a_client_with_a_management_address_waits_for_a_worker(
 
 
 def described(*workers: str) -> Answer:
-    """A management API's description of a model with workers in these states."""
+    """The management API's description of a model with workers in these states."""
     states = ", ".join(
         f'{{"id": "9000", "pid": 7, "status": "{state}", "memoryUsage": 0}}' for state in workers
     )

@@ -1,4 +1,4 @@
-"""No token and no password is in any error, whatever fails, nor in what a debugger would print."""
+"""No error and no repr contains a token or a password."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ SECRET = "s3cret-of-joe"
 
 
 def visible_parts(error: BaseException) -> Iterator[str]:
-    """What can be visited of an error and of all that hang on it."""
+    """Everything that can be printed of an error, its causes and its arguments."""
     visited: list[BaseException] = []
     left: list[Any] = [error]
     while left:
@@ -28,7 +28,7 @@ def visible_parts(error: BaseException) -> Iterator[str]:
             continue
         visited.append(current)
         yield from (str(current), repr(current), repr(current.args), repr(vars(current)))
-        for value in vars(current).values():  # the request of a library's error, say
+        for value in vars(current).values():  # such as the request of a library's error
             yield repr(getattr(value, "headers", ""))
         left += [current.__cause__, current.__context__, *current.args]
     yield "".join(traceback.format_exception(error))
@@ -144,7 +144,7 @@ def test_a_file_without_a_token_is_named(
 def test_a_key_file_that_is_being_written_is_read_again(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TorchServe rewrites it in place: a reader may see none of it, or a part."""
+    """TorchServe rewrites the file in place, so a reader may find it empty or incomplete."""
     whole = '{"inference": {"key": "new"}}'
     contents = ["", whole[:17], whole]
 

@@ -1,4 +1,4 @@
-"""Lists of texts: what is not a text, what does not fit, what is late or given up."""
+"""Lists of texts: invalid values, requests that are too large, late texts, cancelled calls."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tests.unit.scripted_server import Answer, Scripted, scripted
 
 
 class Broken:
-    """Whatever is asked of it is an error."""
+    """An object whose every operation raises."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -46,7 +46,7 @@ class Broken:
 
 
 class Pretender:
-    """It says that it is a text."""
+    """An object that pretends to be a str."""
 
     __class__ = str  # type: ignore[assignment]
 
@@ -193,7 +193,7 @@ def test_a_stream_reads_no_further_than_requests_can_start(case: Case) -> None:
         stream = client.predict_stream(texts())
         assert read == 0
         assert next(stream) == PREDICTION
-        assert read == 2 * 32 + 1  # with the one that did not fit
+        assert read == 2 * 32 + 1  # and the one that did not fit into a request
         stream.close()
         assert read == 2 * 32 + 1
         assert len(server.requests) <= 2
@@ -208,7 +208,7 @@ def test_an_interrupted_call_retries_nothing() -> None:
     with scripted((503, b"{}")) as server, SentimentClient(server.address) as client:
         with pytest.raises(KeyboardInterrupt):
             client.predict_many(texts())
-        time.sleep(1)  # in which both would have been tried again
+        time.sleep(1)  # long enough for retries
         assert len(server.requests) == 2
 
 
@@ -224,14 +224,14 @@ def test_a_closed_stream_does_not_resend_late_texts() -> None:
             next(stream)
             arrived(server, 2)
             stream.close()
-            time.sleep(1)  # in which the late ones would have been sent again
+            time.sleep(1)  # long enough for late texts to be sent again
         assert len(server.requests) == 2
 
 
 def test_ctrl_c_ends_the_command_while_the_server_hangs() -> None:
     with scripted("silence") as server:
         run = [sys.executable, "-m", "sentiment_client", "--address", server.address]
-        # A job in the background has been told to ignore it, and hands that down.
+        # A background job ignores SIGINT, and its children inherit that.
         heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
         command = subprocess.Popen(
             [*run, "predict", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed
@@ -271,7 +271,7 @@ def test_closing_a_grpc_client_ends_its_calls_and_says_so() -> None:
 
 
 def taking(limit: int) -> Callable[[bytes], Answer]:
-    """A server that takes this number of texts at once."""
+    """A server that accepts this number of texts per request."""
 
     def step(body: bytes) -> Answer:
         texts = json.loads(body)["texts"]

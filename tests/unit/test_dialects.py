@@ -1,4 +1,4 @@
-"""Bodies to texts, and results to answers, in each dialect."""
+"""Each dialect decodes bodies to texts, and encodes results to answers."""
 
 import json
 from typing import Any
@@ -65,7 +65,7 @@ def decode(body: Body, route: Route = PREDICTIONS) -> Request:
 def predict(
     body: Body, route: Route = PREDICTIONS, result: Prediction | RequestError = GOOD
 ) -> Any:
-    """What a client gets when each of its texts is scored `result`."""
+    """The answer to `body` if each text has this `result`."""
     dialect = dialect_of(route, body)
     request = dialect.decode(body, SERVICE)
     results = [result if isinstance(text, str) else text for text in request.texts]
@@ -207,7 +207,7 @@ def test_max_length_truncates_unless_truncation_is_off(
 
 
 def test_labels_are_ranked_by_unrounded_scores() -> None:
-    """Both scores are shown as 1.0."""
+    """Both scores are rounded to 1.0."""
     close = Prediction("b", 0.99999988, {"a": 0.9999996, "b": 0.99999988}, 3, False)
     for route, value in [
         (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 1}}),

@@ -1,4 +1,4 @@
-"""The handler in TorchServe's hands: its own context and message encoding, without a server."""
+"""The handler with TorchServe's context and message encoding, but without a server."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ SECRET = "my-secret-text"
 
 
 class Metrics:
-    """Adds up what the handler counts, as TorchServe does."""
+    """Sums the handler's counters, as TorchServe does."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -62,7 +62,7 @@ def run_batch(
     """Run one batch; returns each request's status and JSON, and the context."""
     context = context_for([headers for headers, _ in requests])
     bodies = handler.handle([row for _, row in requests], context)
-    # TorchServe encodes answers outside any guard: whatever fails here would kill the worker.
+    # TorchServe does not catch errors of this encoding: they would kill the worker.
     assert create_predict_response(bodies, context.request_ids, "", 200, context)
     statuses = [context.get_response_status(index) for index in range(len(bodies))]
     assert all(phrase and phrase.isascii() for _, phrase in statuses)
@@ -78,7 +78,7 @@ def counted(handler: SentimentHandler) -> None:
     handler.counts._timer.join()
 
 
-# What TorchServe adds on /predictions, and any client sends.
+# Headers that TorchServe adds on /predictions, and that every client sends.
 PREDICTIONS = {"Host": "localhost", "explain": "False", "url_path": ""}
 
 
@@ -134,8 +134,10 @@ def test_no_header_fails_the_batch(handler: SentimentHandler, headers: dict[str,
     assert answers[1][0] == 200
 
 
-def only_the_secret_fails(handler: SentimentHandler, caplog: pytest.LogCaptureFixture) -> None:
-    """Its neighbours are scored, each request is told its own id, and nothing of it is said."""
+def assert_only_the_secret_fails(
+    handler: SentimentHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other texts are scored, errors name their own request, and the text is never printed."""
     with caplog.at_level(logging.DEBUG):
         answers, _ = run_batch(
             handler,
@@ -167,7 +169,7 @@ def test_a_text_that_breaks_the_tokenizer_fails_alone_and_is_not_logged(
         return tokenizer(texts, limits)
 
     monkeypatch.setattr(handler.classifier, "tokenizer", fragile)
-    only_the_secret_fails(handler, caplog)
+    assert_only_the_secret_fails(handler, caplog)
 
 
 def test_a_text_that_breaks_the_engine_fails_alone_and_is_not_logged(
@@ -182,7 +184,7 @@ def test_a_text_that_breaks_the_engine_fails_alone_and_is_not_logged(
         return logits(rows)
 
     monkeypatch.setattr(handler.classifier._engine, "logits", fragile)
-    only_the_secret_fails(handler, caplog)
+    assert_only_the_secret_fails(handler, caplog)
 
 
 def test_texts_of_small_requests_are_scored_first(
@@ -210,7 +212,7 @@ def test_a_worker_whose_engine_is_dead_ends(
 
     monkeypatch.setattr(handler.classifier._engine, "logits", dead)
     answers, _ = run_batch(handler, post({"text": " "}))
-    assert answers[0][0] == 422  # it takes a text to find out
+    assert answers[0][0] == 422  # a request without texts does not use the engine
     with pytest.raises(SystemExit):
         run_batch(handler, post({"text": "Great!"}), post({"text": " "}))
     assert "this worker ends" in caplog.text

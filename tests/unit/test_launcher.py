@@ -1,4 +1,4 @@
-"""What the launcher reads and checks before it starts anything."""
+"""The launcher reads its configuration and checks it before it starts anything."""
 
 import subprocess
 import sys

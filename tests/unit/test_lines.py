@@ -1,4 +1,4 @@
-"""Lines are handed on as they come."""
+"""Lines are yielded as soon as they are read."""
 
 import io
 
@@ -8,7 +8,7 @@ from sentiment_client._lines import arriving_lines
 
 
 class Pipe(io.BytesIO):
-    """What was written is read in the pieces in which it was written."""
+    """A stream that is read in the same pieces in which it was written."""
 
     def __init__(self, *pieces: bytes) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Texts put into rows, and rows into microbatches."""
+"""Texts are put into rows, and rows into microbatches."""
 
 import random
 
@@ -8,7 +8,7 @@ import pytest
 from sentiment.inference.engines.engine import Layout, arrays
 from sentiment.inference.microbatches import _FILLED, microbatches
 
-# As many tokens as sentences have, and reviews.
+# Numbers of tokens of sentences and of reviews.
 LENGTHS = [random.Random(seed).choice([3, 9, 25, 40, 63, 64, 230, 512]) for seed in range(300)]
 
 

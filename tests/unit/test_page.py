@@ -1,4 +1,4 @@
-"""What the server writes into the page arrives as it was, and cannot leave its element."""
+"""The facts that the server writes into the page are unchanged, and stay in their element."""
 
 import json
 import re
@@ -12,7 +12,7 @@ HOSTILE = "</script><script>alert(1)</script><!-- \u2028 \ud800 \U0001f600 ]]> &
 
 
 class Scripts(HTMLParser):
-    """The content of every script element, as a browser's parser cuts them."""
+    """Collects the attributes and content of every script element, as a browser parses them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Calls side by side, and what becomes of them when nobody waits any more."""
+"""Concurrent calls keep their order, and end when nobody waits for them."""
 
 import threading
 import time

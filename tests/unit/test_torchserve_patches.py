@@ -1,4 +1,4 @@
-"""What the handler changes about the worker that it runs in: TorchServe's own code, here."""
+"""The patches of TorchServe's worker, applied to TorchServe's own code."""
 
 import logging
 import socket
@@ -14,8 +14,8 @@ from torchserve_patches import buffer_socket_reads, drop_batch_log_lines
 
 
 @pytest.fixture(autouse=True)
-def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Afterwards; before, there may have been another handler in this process."""
+def unpatched_torchserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo the patches after each test, and filters of an earlier handler before it."""
     monkeypatch.setattr(
         otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer
     )
@@ -24,7 +24,7 @@ def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting(socket.socket):
-    """Counts how often the system is asked."""
+    """A socket that counts its system calls."""
 
     calls = 0
 
@@ -42,7 +42,7 @@ def field(value: bytes) -> bytes:
 
 
 def batch(bodies: list[bytes]) -> bytes:
-    """A batch as the front end sends it."""
+    """A batch as the frontend sends it."""
     end = struct.pack("!i", -1)
     header = field(b"content-type") + field(b"text/plain")
     requests = [

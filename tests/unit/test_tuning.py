@@ -1,4 +1,4 @@
-"""The parts of the tuning that compute: candidates, the search, edits of the files, the report."""
+"""The computations of tuning: candidates, the search, edits of the files, the report."""
 
 import dataclasses
 import difflib
@@ -24,7 +24,7 @@ THROUGHPUT = Target()
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Configuration:
-    """Copies of the two files, with known settings, since somebody may have tuned the originals."""
+    """Copies of the two files with known settings, since the originals may have been tuned."""
     for path in (SHIPPED.properties, SHIPPED.handler):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     copied = Configuration(tmp_path / SHIPPED.properties.name, tmp_path / SHIPPED.handler.name)
