@@ -74,8 +74,7 @@ class HttpTarget:
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
         """Return the label of each text, one of `labels`; raises Failure.
 
-        The texts are sent concurrently in one request each, and then in one request together. So
-        this also checks that no text gets the answer of another one in its batch.
+        Also checks that no text gets another one's answer: texts are sent one by one and together.
         """
         with ThreadPoolExecutor(len(texts)) as pool:
             answers = pool.map(lambda text: self._predict([text], labels), texts)

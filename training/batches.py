@@ -12,7 +12,7 @@ from training.data import Example, as_typed
 
 # Numbers of tokens to which reviews are truncated, with their probabilities. Short ones are cheap;
 # the long ones are enough to train every position embedding.
-CUTS = ((128, 0.83), (256, 0.10), (512, 0.07))
+TRUNCATIONS = ((128, 0.83), (256, 0.10), (512, 0.07))
 
 # Token ids without special tokens, and the target.
 Row = tuple[list[int], float]
@@ -65,7 +65,7 @@ class Batches:
         self.long_targets = [example.target for example in long]
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Return the batches of `plan(number)`, padded one by one."""
+        """Return the batches of `plan(number)`, padded lazily."""
         return map(self._pad, self.plan(number))
 
     def plan(self, number: int) -> list[list[Row]]:
@@ -76,7 +76,7 @@ class Batches:
             for pair, target in zip(self.short, self.short_targets, strict=True)
         ]
         rows += [
-            (self._cut(review, draw), target)
+            (self._truncate(review, draw), target)
             for review, target in zip(self.long, self.long_targets, strict=True)
         ]
         # Noise on the length, so that batches differ between epochs.
@@ -94,8 +94,8 @@ class Batches:
         draw.shuffle(batches)
         return batches
 
-    def _cut(self, review: list[int], draw: random.Random) -> list[int]:
-        (length,) = draw.choices([c[0] for c in CUTS], weights=[c[1] for c in CUTS])
+    def _truncate(self, review: list[int], draw: random.Random) -> list[int]:
+        (length,) = draw.choices([t[0] for t in TRUNCATIONS], weights=[t[1] for t in TRUNCATIONS])
         return review[: length - 2] if draw.random() < 0.5 else review[-(length - 2) :]
 
     def _pad(self, rows: list[Row]) -> Batch:

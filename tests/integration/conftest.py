@@ -18,8 +18,6 @@ from sentiment_client import ManagementClient, SentimentClient
 # The files of a checkout that the launcher needs, without those that `make` creates.
 SOURCES = ("handler", "scripts", "client", "config.properties", "log4j2.xml", "metrics.yaml")
 
-Post = Callable[..., requests.Response]
-
 
 @pytest.fixture
 def client(server: Server) -> Iterator[SentimentClient]:
