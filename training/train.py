@@ -32,7 +32,7 @@ MAX_TOKENS = 512
 
 @dataclass(frozen=True)
 class Recipe:
-    """All hyperparameters; saved in the checkpoint, so that a run is resumed only with the same ones."""
+    """All hyperparameters; the checkpoint holds them, so a run is resumed only with the same."""
 
     base: str = "all-MiniLM-L6-v2"
     seed: int = 7
