@@ -305,4 +305,4 @@ def test_a_missed_target_is_reported_with_the_best_settings() -> None:
     reason = str(report.missed(tried, Target(5)))
     assert "a p99 of 5 ms" in reason
     assert "7.0 ms, with 1 x 2, batch 8" in reason
-    assert "did not hold it again" in str(report.missed(tried, Target(8)))
+    assert "did not meet it again" in str(report.missed(tried, Target(8)))
