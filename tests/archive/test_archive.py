@@ -133,5 +133,5 @@ def test_a_handler_that_does_not_load_is_refused(archive: Path, tmp_path: Path) 
     shutil.copy(archive, broken)
     with zipfile.ZipFile(broken, "a") as content, pytest.warns(UserWarning, match="Duplicate"):
         content.writestr("model-config.yaml", "handler: {}\n")
-    with pytest.raises(Failure, match="needs a setting named"):
+    with pytest.raises(Failure, match='The field "engine" is missing'):
         check(broken, tmp_path / "unpacked", str(MODEL), CORPUS)
