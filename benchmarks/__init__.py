@@ -1,4 +1,4 @@
-"""Compares this service with other servers of the same model: see RESULTS.md."""
+"""Compare this service with other servers of the same model: see RESULTS.md."""
 
 from scripts.silence import silence
 

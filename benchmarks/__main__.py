@@ -29,7 +29,7 @@ BUNDLED = "written for this project"
 def main() -> None:
     """Read the arguments and measure."""
     args = arguments()
-    # As an exception, so that the server that is running is stopped.
+    # Raise an exception, so that the running server is stopped.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     check_wrk()
     check_archive(args.archive)
@@ -40,7 +40,7 @@ def main() -> None:
     # A server may have failed because the run was interrupted.
     results.broken.clear()
     results.write(args.results)
-    # Java compiles code that has run for a while, so its first seconds are slower.
+    # Java compiles code while it runs, so the first seconds are slower.
     warm_up_seconds = 1 if args.quick else 8
     Run(results, corpora, args.results, args.archive, warm_up_seconds).measure_all()
     print(f"Wrote {markdown.write(results, args.output)}")
@@ -58,7 +58,7 @@ def arguments() -> argparse.Namespace:
         choices=list(BY_NAME),
         metavar="NAME",
         default=list(BY_NAME),
-        help="of " + ", ".join(BY_NAME) + " (default: all)",
+        help="any of " + ", ".join(BY_NAME) + " (default: all)",
     )
     parser.add_argument("--rounds", type=positive, help="default: 3, or 1 with --quick")
     parser.add_argument(

@@ -54,9 +54,9 @@ def main() -> None:
 
 
 def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
-    """Return engine -> warm `Classifier` with the settings that ship, from the archive's own code.
+    """Return engine -> warm `Classifier` with the default settings, from the code in the archive.
 
-    `folder` is where the archive is unpacked. Raises Failure if it has no such engine.
+    The archive is unpacked to `folder`. Raises Failure if it lacks an engine.
     """
     with zipfile.ZipFile(ARCHIVE) as content:
         content.extractall(folder)
@@ -83,7 +83,7 @@ def load(folder: Path, engines: Sequence[str]) -> dict[str, Any]:
 
 
 def compare(name: str, corpus: Sequence[str], engines: dict[str, Any], rounds: int) -> None:
-    """Print the medians over interleaved rounds; one more round comes first and is not counted."""
+    """Print the medians over interleaved rounds, after one warm-up round."""
     by_length = sorted(corpus, key=len)
     tokens = sum(len(text.ids) for text in next(iter(engines.values())).tokenizer(corpus))
     timings: dict[str, list[tuple[float, float, float]]] = {engine: [] for engine in engines}
@@ -109,7 +109,7 @@ def compare(name: str, corpus: Sequence[str], engines: dict[str, Any], rounds: i
 
 
 def seconds(classifier: Any, corpus: Sequence[str], size: int) -> float:
-    """Return how long it takes to score the corpus, `size` texts per call."""
+    """Return the seconds to score the corpus with `size` texts per call."""
     start = time.perf_counter()
     for i in range(0, len(corpus), size):
         classifier.classify(corpus[i : i + size])

@@ -1,13 +1,13 @@
-"""A server is measured only if it gives the same labels as the model."""
+"""Check that a server returns the same labels as the model, before it is measured."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scripts.failure import Failure
 
-# At this score of the reference, every engine must agree on the label.
+# Every engine must agree on a label to which the reference gives at least this score.
 CONFIDENT = 0.9
-# How many texts are compared.
+# Number of texts that are compared.
 TEXTS = 8
 
 

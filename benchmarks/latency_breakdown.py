@@ -1,9 +1,9 @@
-"""Measure where a request's time goes: sends requests to the running service and prints each step.
+"""Measure where a request's time goes: send requests to the running service, print each step.
 
 python -m benchmarks.latency_breakdown [--connections 1] [--requests 500] [--texts FILE]
 
-The service's response headers have the time that the handler, the tokenizer and the engine took,
-and TorchServe's metrics the time that requests waited in the queue.
+The service's response headers hold the times of the handler, the tokenizer and the engine.
+TorchServe's metrics hold the time in the queue.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from scripts.failure import Failure, reports_failures
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
 
-# Requests that are not measured, while the engine compiles the shapes that it has not seen yet.
+# Requests before the measurement, in which the engine compiles new shapes.
 WARM_UP = 200
 # Metrics lag the answers.
 SETTLE_SECONDS = 1.0
@@ -58,7 +58,7 @@ def main() -> None:
     report(timings, microseconds / count / 1e3 if count else 0.0)
 
 
-# Of a request, in ms: all of it, and its shares in the handler, the tokenizer and the engine.
+# Times of one request in ms: total, and in the handler, the tokenizer and the engine.
 Timing = tuple[float, float, float, float]
 
 
@@ -97,7 +97,7 @@ def _send_over_one_connection(url: str, share: Sequence[str]) -> list[Timing]:
 
 def queue_metrics(address: str) -> tuple[float, float]:
     """Return the number of requests so far, and the sum of their microseconds in the queue."""
-    # Not by a library that would send it to a proxy.
+    # Not with a library that would use a proxy.
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()

@@ -1,4 +1,4 @@
-"""Describes the machine, and the versions of everything that takes part in a measurement."""
+"""Describe the machine, and the versions of all software in a measurement."""
 
 import importlib.metadata
 import os
@@ -16,13 +16,13 @@ PACKAGES = (
     *("torch", "transformers", "tokenizers", "openvino", "onnxruntime", "torchserve"),
     *("fastapi", "uvicorn", "flask", "waitress", "litserve", "mosec", "ray"),
 )
-# Where Java and wrk print their version.
+# Patterns of the lines in which Java and wrk print their versions.
 JAVA_VERSION, WRK_VERSION = r'version "([^"]+)"', r"^wrk (\S+)"
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8")
 
 
 def describe() -> dict[str, Any]:
-    """Return the CPU, cores, memory, system, load average and versions, as JSON can hold them."""
+    """Return the CPU, cores, memory, system, load average and versions, as JSON values."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
@@ -34,7 +34,7 @@ def describe() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """The kernel's name for the CPU, with its numbers, since the name may be vague."""
+    """The CPU's name, family, model and instruction sets, since the name may be vague."""
     fields: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")
@@ -61,7 +61,7 @@ def _versions() -> dict[str, str]:
 
 
 def version_in(output: str, pattern: str) -> str:
-    """Return the group of `pattern`, on whichever line it is, or "unknown".
+    """Return the group of the first match of `pattern` on any line, or "unknown".
 
     Other lines may come first: with JAVA_TOOL_OPTIONS set, Java begins with "Picked up ...".
     """

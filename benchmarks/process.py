@@ -1,4 +1,4 @@
-"""A program of `benchmarks.peers`, started in its own folder and stopped with all its children."""
+"""Run a program of `benchmarks.peers` in its own folder, and stop it with all its children."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import psutil
 
 from scripts.paths import ROOT
 
-# TorchServe and Ray take a while to end the processes that they started.
+# TorchServe and Ray need some time to end their child processes.
 STOP_SECONDS = 20.0
 
 
@@ -22,8 +22,8 @@ class PeerProcess:
     ) -> None:
         """Start it.
 
-        `archive` is the service's. If it is given `unpacked`, its code can be imported. With
-        `port` 0, the peer is not a server, and is talked to through its stdin and stdout.
+        `archive` is the service's. With `unpacked`, the unpacked archive, the peer can import its
+        code. With `port` 0 the peer is not a server, and communicates through stdin and stdout.
         """
         self.log = folder / "log.txt"
         path = [str(ROOT), *([str(unpacked)] if unpacked else [])]
@@ -31,7 +31,7 @@ class PeerProcess:
             "PYTHONPATH": os.pathsep.join(path),
             "ARCHIVE": str(unpacked or archive),
             "PORT": str(port),
-            # What a framework keeps in the home folder goes with the peer.
+            # Files that a framework writes to the home directory are deleted with the folder.
             "HOME": str(folder),
         }
         with self.log.open("wb") as log:
@@ -47,7 +47,7 @@ class PeerProcess:
             )
 
     def running(self) -> bool:
-        """Return whether it has not exited."""
+        """Return whether it is still running."""
         return self.popen.poll() is None
 
     def last_lines(self, count: int = 20) -> str:
@@ -56,7 +56,7 @@ class PeerProcess:
         return "\n".join(lines[-count:])
 
     def stop(self) -> None:
-        """Terminate it, then those of its children that are left, and kill what does not exit."""
+        """Terminate it, then its remaining children; kill processes that do not exit."""
         try:
             children = psutil.Process(self.popen.pid).children(recursive=True)
         except psutil.NoSuchProcess:

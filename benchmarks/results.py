@@ -1,4 +1,4 @@
-"""What has been measured so far, in a file that is written after every measurement."""
+"""The measurements so far, in a file that is written after every measurement."""
 
 import json
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from scripts.failure import Failure
 class Measurement:
     """One server under one load in one round. Latencies in ms, None if nothing was answered.
 
-    `errors` counts requests that were not answered with a 2xx. `saturated` is set if requests of an
-    open loop arrived faster than they were answered, so that latencies are meaningless.
+    `errors` counts requests without a 2xx answer. `saturated` means that requests of an open loop
+    arrived faster than the server answered them, so that latencies are meaningless.
     """
 
     server: str
@@ -34,8 +34,8 @@ class Measurement:
 class Results:
     """`about` describes the run, `broken` says why a server could not be measured.
 
-    `busiest` is how much of the CPU other programs used before a server was started, in per cent:
-    the largest value of the run.
+    `busiest` is the largest CPU usage of other programs in the run, in per cent, measured before
+    each server is started.
     """
 
     about: dict[str, Any]
@@ -48,8 +48,8 @@ class Results:
 
     def has(self, server: str, load: Load, number: int) -> bool:
         """Return whether this server was measured under this load in round `number`."""
-        wanted = (server, load.key, number)
-        return any((m.server, m.load, m.round) == wanted for m in self.measurements)
+        key = (server, load.key, number)
+        return any((m.server, m.load, m.round) == key for m in self.measurements)
 
     def speed(self, server: str, corpus: str) -> float | None:
         """Return the server's texts per second in its latest closed loop with this corpus."""
@@ -75,7 +75,7 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> "Results":
-        """Read what `write` has written; raises Failure if that is not possible."""
+        """Read a file of `write`; raises Failure if it cannot be read."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             content["loads"] = [Load(**load) for load in content["loads"]]

@@ -1,4 +1,4 @@
-"""A run: every server once per round, one after another, so that slow minutes hit all of them."""
+"""A run: one server after another in every round, so that slow minutes affect all of them."""
 
 import contextlib
 import dataclasses
@@ -29,7 +29,7 @@ CANDIDATES = 24
 
 
 class Run:
-    """Measures what `results` plans and does not have yet, and writes it to `path`."""
+    """Takes the planned measurements that `results` lacks, and writes them to `path`."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Run:
                         self._measure(BY_NAME[name], number, folder / name, bar)
 
     def _measure(self, server: Server, number: int, folder: Path, bar: "tqdm[Any]") -> None:
-        """Measure one server in one round; its failure is recorded, and the others go on."""
+        """Measure one server in one round; a failure is recorded and does not stop the run."""
         results = self._results
         loads = [load for load in results.loads if not results.has(server.name, load, number)]
         if server.name in results.broken or not loads:
@@ -127,7 +127,7 @@ class Run:
             target.stop()
 
     def _reference(self) -> dict[str, str]:
-        """Return text -> the model's label, from a process that ends, since it loads a model."""
+        """Return text -> the model's label, from a separate process, which frees its memory."""
         texts = list(next(iter(self._corpora.values()))[:CANDIDATES])
         process = subprocess.run(
             [sys.executable, "-m", "benchmarks.peers.reference"],

@@ -20,7 +20,7 @@ class Server:
     own_engine: bool = False
 
 
-# What the report divides by: the textbook service, and the engine without any server.
+# The report has ratios to these two: the textbook service, and the engine without a server.
 BASELINE = "fastapi"
 LIMIT = "engine"
 

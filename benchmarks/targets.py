@@ -1,4 +1,4 @@
-"""What a load is put on: a server over HTTP, or the engine in its own process."""
+"""Targets of a load: a server over HTTP, or the engine in its own process."""
 
 import asyncio
 import http.client
@@ -24,38 +24,38 @@ from scripts.failure import Failure
 from scripts.launcher.ports import free_ports
 
 START_SECONDS = 180.0
-# A server that takes longer to answer after a load is still busy with it, and is restarted.
+# After a load, a server that takes longer to answer is still busy with it and is restarted.
 IDLE_SECONDS = 10.0
-# How often every connection should get an answer in a closed loop. What is in flight at the end is
-# not counted: half an answer per connection on average.
+# Answers that every connection should get in a closed loop. Requests in flight at its end are not
+# counted: half an answer per connection on average.
 ANSWERS_PER_CONNECTION = 6
-# A slow server's load is extended to this many times its seconds at most.
+# For a slow server, a load is extended to at most this many times its seconds.
 MAX_EXTENSION = 15
 
 
 class LoadTarget(Protocol):
-    """Running from the moment when it is made until `stop`."""
+    """A target, which runs from its construction until `stop`."""
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        """Return which of `labels` it gives each text; raises Failure."""
+        """Return the label of each text, one of `labels`; raises Failure."""
 
     def measure(
         self, load: Load, texts: Sequence[str], number: int, speed: float | None
     ) -> Measurement:
-        """Put it under a load in round `number`; raises Failure.
+        """Measure it under a load in round `number`; raises Failure.
 
-        `speed` is its latest throughput in texts per second, if there is one.
+        `speed` is its latest throughput in texts per second, if known.
         """
 
     def idle(self) -> bool:
         """Return whether it has finished the requests of the load."""
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
 
 
 class HttpTarget:
-    """A server."""
+    """A server that is reached over HTTP."""
 
     def __init__(self, server: Server, folder: Path, archive: Path, unpacked: Path) -> None:
         self._server = server
@@ -72,9 +72,9 @@ class HttpTarget:
             raise
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        """Send all texts in one request, and at the same time in one request each.
+        """Return the label of each text, one of `labels`; raises Failure.
 
-        The latter may share a batch, so this also checks that no answer is another text's.
+        Also checks that no text gets another one's answer: texts are sent one by one and together.
         """
         with ThreadPoolExecutor(len(texts)) as pool:
             answers = pool.map(lambda text: self._predict([text], labels), texts)
@@ -85,7 +85,7 @@ class HttpTarget:
         return together
 
     def warm_up(self, texts: Sequence[str], seconds: int) -> None:
-        """Put it under a load that is not measured."""
+        """Run a load without measuring it."""
         closed_loop.run(self._url(1), bodies(texts, 1), self._folder / "bodies", 32, seconds)
 
     def measure(
@@ -142,7 +142,7 @@ class HttpTarget:
         return status == 200
 
     def stop(self) -> None:
-        """End it with all its processes."""
+        """Stop it with all its processes."""
         self._process.stop()
 
     def _wait(self) -> None:
@@ -193,7 +193,7 @@ class InProcessTarget:
         self._process = PeerProcess(server.module, folder, archive, unpacked)
 
     def labels(self, texts: Sequence[str], labels: Sequence[str]) -> list[str]:
-        """Return which of `labels` it gives each text."""
+        """Return the label of each text, one of `labels`."""
         return list(labels_in(self._call(texts=list(texts)), labels))
 
     def engine(self) -> str:
@@ -203,7 +203,7 @@ class InProcessTarget:
     def measure(
         self, load: Load, texts: Sequence[str], number: int, speed: float | None
     ) -> Measurement:
-        """Score as many texts per call as the load has per request; nothing else of it applies."""
+        """Call the engine with as many texts as the load has per request, for as many seconds."""
         seconds = self._call(texts=list(texts), size=load.texts, seconds=load.seconds)
         p50, p95, p99 = (1e3 * percentile(seconds, share) for share in (0.50, 0.95, 0.99))
         speed = len(seconds) * load.texts / sum(seconds)
@@ -215,7 +215,7 @@ class InProcessTarget:
         return True
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._process.stop()
 
     def _call(self, **arguments: Any) -> Any:
@@ -233,16 +233,16 @@ class InProcessTarget:
 def duration(load: Load, speed: float | None) -> int:
     """Return the seconds for a closed loop: those of the load, or more if the server is slow.
 
-    Without a few answers per connection, the throughput would be that of a moment. `speed` is the
+    With only few answers per connection, the throughput would not be meaningful. `speed` is the
     server's latest throughput in texts per second.
     """
-    answer = load.connections * load.texts / speed if speed else 0
-    wanted = math.ceil(ANSWERS_PER_CONNECTION * answer)
-    return min(max(load.seconds, wanted), MAX_EXTENSION * load.seconds)
+    per_answer = load.connections * load.texts / speed if speed else 0
+    needed = math.ceil(ANSWERS_PER_CONNECTION * per_answer)
+    return min(max(load.seconds, needed), MAX_EXTENSION * load.seconds)
 
 
 def by_call(loads: Sequence[Load]) -> list[list[Load]]:
-    """Group loads by corpus and texts per request: for `InProcessTarget` each group is one load."""
+    """Group loads by corpus and texts per request, which are all that `InProcessTarget` uses."""
 
     def call(load: Load) -> tuple[str, int]:
         return load.corpus, load.texts

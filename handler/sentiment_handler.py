@@ -1,8 +1,8 @@
 """The one class that TorchServe calls: a batch of requests in, a list of responses out.
 
-Nothing that a client sends may raise out of `handle`: TorchServe would fail every request of the
-batch. Known errors become that request's 4xx. Anything else becomes its 500, and is logged with the
-request's id and the place in the code, never with what the client sent.
+`handle` must not raise, whatever a client sends: TorchServe would fail every request of the batch.
+Known errors become that request's 4xx. Any other exception becomes its 500, and is logged with the
+request's id and the place in the code, never with the client's text.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Monkeypatches that cut TorchServe 0.12's overhead per batch inside the worker.
 
-If the private function that one replaces is missing, nothing is patched and only time is lost. Each
-may be called more than once.
+If TorchServe lacks the patched function, nothing is changed and only time is lost. A patch may be
+applied more than once.
 """
 
 import functools
@@ -17,7 +17,7 @@ def buffer_socket_reads() -> None:
 
     TorchServe calls recv() once per field and once per length, some thirty times per request.
     """
-    # Not imported outside a worker.
+    # None outside a worker, where it is not imported.
     protocol: Any = sys.modules.get("ts.protocol.otf_message_handler")
     original = getattr(protocol, "_retrieve_buffer", None)
     # A second buffer would miss the bytes that the first one has already read.
@@ -43,7 +43,7 @@ def drop_batch_log_lines() -> None:
     One says that a batch has arrived. The other is the gauge PredictionTime, with the id of every
     request.
     """
-    # A logger keeps only one of equal filters.
+    # Adding the same filter again has no effect.
     logging.getLogger().addFilter(_is_wanted)
     logging.getLogger("ts.metrics.caching_metric").addFilter(_is_wanted)
 

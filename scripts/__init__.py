@@ -1,4 +1,4 @@
-"""What the Makefile calls: install, archive, serve, stop."""
+"""The commands of the Makefile: install, archive, serve, stop."""
 
 from scripts.silence import silence
 

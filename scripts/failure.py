@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do its work: one sentence on stderr and exit code 1."""
+"""How a command fails: one sentence on stderr and exit code 1."""
 
 import functools
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Failure(Exception):
-    """`str()` is for the user: what is wrong, and what to change. `log` holds lines to show."""
+    """An expected error: `str()` says what is wrong and what to change; `log` has details."""
 
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)
@@ -16,11 +16,11 @@ class Failure(Exception):
 def reports_failures(
     *, os_error: str = "", interrupted: str = "Interrupted."
 ) -> Callable[[Callable[[], None]], Callable[[], int]]:
-    """Decorate a `main` so that it returns an exit code and never ends in a traceback by design.
+    """Decorate a `main` so that it returns an exit code, and reports expected errors on stderr.
 
-    0 after success; 1 after a `Failure`, whose log and sentence go to stderr; 1 after an `OSError`
-    where `os_error` says what could not be done ("The archive cannot be written"); 130 after
-    Ctrl-C, with the sentence `interrupted`. Everything else is a defect and is raised.
+    0 after success; 1 after a `Failure`, with its log and sentence; 130 after Ctrl-C, with the
+    sentence `interrupted`. If `os_error` says what could not be done ("The archive cannot be
+    written"), also 1 after an `OSError`. Any other exception is a defect and is raised.
     """
 
     def decorate(main: Callable[[], None]) -> Callable[[], int]:

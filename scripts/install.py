@@ -2,7 +2,7 @@
 
     python3 scripts/install.py serve
 
-Needs nothing installed and starts on any Python 3, so that it can say what is missing.
+Runs on any Python 3 without packages, so that it can say what is missing.
 """
 
 import os
@@ -14,14 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
-# Disk space by group, with a CPU build of PyTorch; a CUDA build takes several times as much.
+# Disk space per group, with a CPU build of PyTorch; a CUDA build takes several times as much.
 FREE_BYTES = {"serve": 2_500_000_000, "train": 500_000_000, "bench": 1_000_000_000}
-# Dependency groups need 25.1, and Python 3.11 and 3.12 come with an older one.
+# Dependency groups need pip 25.1, and Python 3.11 and 3.12 come with an older one.
 PIP = "pip==26.3"
 
 
 def main() -> None:
-    """Install the group named on the command line; exit with a sentence where that fails."""
+    """Install the group named on the command line; on failure exit with a sentence."""
     if len(sys.argv) != 2:
         sys.exit("Name one dependency group, as in 'python3 scripts/install.py serve'.")
     group = sys.argv[1]

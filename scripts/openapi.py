@@ -1,4 +1,4 @@
-"""Write docs/openapi.json, the OpenAPI document of the service as it ships.
+"""Write docs/openapi.json, the OpenAPI document of the default service.
 
 PYTHONPATH=handler python -m scripts.openapi
 """

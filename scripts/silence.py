@@ -1,8 +1,8 @@
-"""Keeps every process that we start off the network, and its caches out of the home folder.
+"""Keep our processes off the network, and their caches out of the home directory.
 
 Importing `scripts`, `benchmarks`, `tuning` or `training` applies this, before anything else is
-imported; child processes inherit it. The workers of TorchServe, which may be started without any
-of these, have their own: `handler/sentiment/inference/engines/telemetry.py`.
+imported; child processes inherit it. TorchServe may be started without any of these, so its workers
+do the same in `handler/sentiment/inference/engines/telemetry.py`.
 """
 
 import os
@@ -15,7 +15,7 @@ _SETTINGS = {
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # A convention that several tools follow: for whatever comes with a later release.
+    # A convention of several tools, in case a later release adds telemetry.
     "DO_NOT_TRACK": "1",
 }
 _OFFLINE = "HF_HUB_OFFLINE"
@@ -23,20 +23,20 @@ _OFFLINE_BY_USER = _OFFLINE in os.environ
 
 
 def silence() -> None:
-    """Turn off telemetry, the Hugging Face hub and caches in the home folder, in this process.
+    """Turn off telemetry, the Hugging Face hub and caches in the home directory, in this process.
 
-    Nor does a request to a server of this machine go through a proxy.
+    Requests to this machine bypass any proxy.
     """
     os.environ.update(_SETTINGS)
     os.environ[_OFFLINE] = "1"
     os.environ["MPLCONFIGDIR"] = str(ROOT / ".run" / "matplotlib")
-    # OpenVINO's converter reports through this package, which is optional.
+    # OpenVINO's converter reports through this optional package; None makes its import fail.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     bypass_proxies(("127.0.0.1", "localhost", "::1"))
 
 
 def bypass_proxies(hosts: Iterable[str]) -> None:
-    """Have this process and its children reach `hosts` directly, whatever proxy is set."""
+    """Let this process and its children connect to `hosts` without a proxy."""
     listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     if listed.strip() == "*":
         return
@@ -46,9 +46,9 @@ def bypass_proxies(hosts: Iterable[str]) -> None:
 
 
 def allow_hub() -> None:
-    """Let this process fetch a model from the Hugging Face hub, unless its user forbids it.
+    """Let this process download from the Hugging Face hub, unless the user set HF_HUB_OFFLINE.
 
-    To be called before `huggingface_hub` is imported, and only for a model that the user has named.
+    Call it before `huggingface_hub` is imported, and only for a model that the user has named.
     """
     if not _OFFLINE_BY_USER:
         os.environ[_OFFLINE] = "0"

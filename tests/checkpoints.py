@@ -1,4 +1,4 @@
-"""Checkpoints of other kinds than the default one."""
+"""Small untrained checkpoints."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ TINY: dict[str, Any] = {
 
 
 def checkpoint(folder: Path, **changes: Any) -> Path:
-    """A tiny untrained classifier of another kind, with the default model's tokenizer."""
+    """Save a tiny untrained classifier with the default model's tokenizer; `changes` its config."""
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
     config = BertConfig(
@@ -29,7 +29,7 @@ def checkpoint(folder: Path, **changes: Any) -> Path:
 
 
 def unexportable(folder: Path) -> Path:
-    """One whose attention depends on what is in the mask, which an exporter cannot follow."""
+    """Save one whose attention depends on the values of the mask, which no exporter can trace."""
     from transformers import AutoTokenizer, LongformerConfig, LongformerForSequenceClassification
 
     config = LongformerConfig(

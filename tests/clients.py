@@ -1,4 +1,4 @@
-"""The three clients behind one blocking face, so that one suite can hold them to the same rules."""
+"""The three clients behind one blocking interface, so that one suite tests them all."""
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable
@@ -20,7 +20,7 @@ KINDS = ("rest", "async", "grpc")
 
 
 class Blocking:
-    """An AsyncSentimentClient, called as SentimentClient is, in an event loop of its own."""
+    """An AsyncSentimentClient with the methods of SentimentClient, on its own event loop."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.wrapped = AsyncSentimentClient(*args, **options)
@@ -35,14 +35,14 @@ class Blocking:
     def predict_stream(self, texts: Any, **options: Any) -> Generator[Result, None, None]:
         stream = self.wrapped.predict_stream(texts, **options)
 
-        async def following() -> Result:
+        async def next_result() -> Result:
             return await anext(stream)
 
         def results() -> Generator[Result, None, None]:
             try:
                 while True:
                     try:
-                        result = self._runner.run(following())
+                        result = self._runner.run(next_result())
                     except StopAsyncIteration:
                         return
                     yield result
@@ -77,13 +77,13 @@ CLASSES: dict[str, Callable[..., Client]] = {
 
 
 def inner(client: Client) -> BaseClient:
-    """The client that is behind the face."""
+    """The client that a `Blocking` wraps, or the client itself."""
     return client.wrapped if isinstance(client, Blocking) else client
 
 
 @contextmanager
 def fast_pauses(factor: float = 0.01) -> Generator[list[float], None, None]:
-    """Let retries wait a hundredth of their pauses; yields the pauses that they asked for."""
+    """Scale the pauses of retries by `factor`; yields the unscaled pauses, in seconds."""
     pauses: list[float] = []
 
     async def blocking(seconds: float) -> None:
@@ -102,5 +102,5 @@ def fast_pauses(factor: float = 0.01) -> Generator[list[float], None, None]:
 
 
 def labels(results: Iterable[Result]) -> list[str]:
-    """What each of many texts came to: its label, or the name of its error."""
+    """The label of each text, or the name of its error."""
     return [r.label if isinstance(r, Prediction) else type(r).__name__ for r in results]

@@ -1,4 +1,4 @@
-"""The archive and the server that tests ask: the real ones, built and started once."""
+"""The real archive and a real server, built and started once per session."""
 
 import contextlib
 import os
@@ -17,18 +17,18 @@ from scripts.failure import Failure
 from scripts.launcher.server import Server, isolated_server
 from scripts.paths import MODEL_STORE, ROOT
 
-# What a loaded machine takes for an example says nothing about the code.
+# No deadline per example: a busy machine is slow.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
 
-# A user's own settings must not lead a test to another server.
+# The user's settings must not direct a test to another server.
 for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
     del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of the default model, in a model store of its own."""
+    """The archive of the default model, in its own model store."""
     path = tmp_path_factory.mktemp("store") / "sentiment.mar"
     if is_current(MODEL_STORE / path.name):
         shutil.copyfile(MODEL_STORE / path.name, path)
@@ -38,7 +38,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def is_current(archive: Path) -> bool:
-    """Whether `make serve` has built it, of the default model, and would not build it again."""
+    """Whether `archive` holds the default model and `make` considers it up to date."""
     model = archive.with_suffix(".model")
     if not model.exists() or model.read_text(encoding="utf-8") != "model":
         return False
@@ -49,7 +49,7 @@ def is_current(archive: Path) -> bool:
 def altered(
     archive: Path, target: Path, member: str, change: Callable[[bytes], bytes], without: str = "/"
 ) -> None:
-    """Copy an archive with one member changed, into a new folder; some may be left out."""
+    """Copy an archive to a new folder with `member` changed, without members under `without`."""
     target.parent.mkdir()
     with zipfile.ZipFile(archive) as good, zipfile.ZipFile(target, "w") as copy:
         for name in good.namelist():
@@ -61,14 +61,14 @@ def altered(
 
 @pytest.fixture(scope="session")
 def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """TorchServe with the configuration that ships, on free ports, allowing registration."""
+    """TorchServe with the default configuration, on free ports; models can be registered."""
     with running(archive, tmp_path_factory.mktemp("server"), enable_model_api="true") as started:
         yield started
 
 
 @contextlib.contextmanager
 def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
-    """Start a server of `archive` with some settings changed, and stop it whatever happens."""
+    """Start a server of `archive` with some `changes` of settings, and always stop it."""
     server = isolated_server(archive.parent, folder, **changes)
     try:
         server.start()
@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line that says what was skipped, and what to do for it to run."""
+    """Print one line with the number of skipped tests per reason."""
     reports = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
     if reasons:

@@ -1,4 +1,4 @@
-"""Tokenizers of every kind, trained in a moment on the texts of the corpus."""
+"""Small tokenizers of every kind, trained on texts of the corpus."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -81,7 +81,7 @@ def unigram(kind: str, specials: str, unknown: str = "<unk>") -> Any:
 
 
 class SentencepieceOnly:
-    """Saves `spm.model` alone, as the checkpoints of DeBERTa-v3 and XLM-R have it."""
+    """A tokenizer saved as `spm.model` alone, as in checkpoints of DeBERTa-v3 and XLM-R."""
 
     pad_token_id, eos_token_id = 0, 2
 
@@ -92,8 +92,8 @@ class SentencepieceOnly:
         return len(self._pieces) + 1  # its class adds a mask token
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write a model as sentencepiece does, and a configuration that names the class."""
-        # Not from transformers.utils, whose declarations collide with those that reading needs.
+        """Write the model file of sentencepiece, and a configuration that names the class."""
+        # Not the copy in transformers.utils, whose declarations collide with these.
         from sentencepiece import sentencepiece_model_pb2
 
         protocol: Any = sentencepiece_model_pb2

@@ -1,4 +1,4 @@
-"""Small random checkpoints, one for each kind that people package."""
+"""Descriptions of small random checkpoints, one per kind that users package."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,11 +84,11 @@ def _deberta_v2() -> Any:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of checkpoint: an architecture, its sizes, a vocabulary, and a head.
+    """A kind of checkpoint: an architecture, its sizes, a vocabulary and a head.
 
-    `pad` of "config" is the tokenizer's own; None or a number is what the config says instead.
-    `exported` is the row layout of its exported model, if it has one; `torch` is that of torch.
-    `refused` is part of the reason why it cannot be packaged.
+    `pad` is the config's pad_token_id; "config" takes the tokenizer's. `exported` is the expected
+    row layout of the exported model, None if there is none; `torch` is that of the torch engine.
+    `refused` is part of the error if the checkpoint cannot be packaged.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A checkpoint of the zoo, prepared as `make archive` does it, but without an archive."""
+"""Prepare a checkpoint of the zoo as `make archive` does, but without an archive."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scripts.archive import export
 from scripts.archive.checkpoint import save_checkpoint
-from scripts.archive.independence import alone
+from scripts.archive.independence import score_alone
 from scripts.archive.probes import special_tokens
 from scripts.archive.reference import Reference
 from scripts.archive.texts import comparison_texts, save_texts
@@ -31,7 +31,7 @@ TEXTS = ("A gripping film.", "Dull, and far too long! " * 3, "No. " * 200, "It")
 
 @dataclass
 class Package:
-    """What the build makes of a kind: engines, or a `refusal`. `log` is what it prints."""
+    """The result of the build for one kind: engines, or a `refusal`; `log` is its output."""
 
     folder: Path
     refusal: str = ""
@@ -58,7 +58,7 @@ class Package:
 
 
 def package(kind: Kind, folder: Path, exports: bool) -> Package:
-    """Make a checkpoint of that kind in `folder`, for all engines or, fast, for torch alone."""
+    """Prepare a checkpoint of `kind` in `folder`, for all engines or (fast) for torch alone."""
     model = folder / "model"
     log = io.StringIO()
     try:
@@ -79,14 +79,14 @@ def package(kind: Kind, folder: Path, exports: bool) -> Package:
 
 
 def make(kind: Kind, folder: Path) -> Path:
-    """Write a checkpoint of that kind into `folder`, as `save_pretrained` does."""
+    """Save a random checkpoint of `kind` to `folder`."""
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = kind.vocabulary()
     if not isinstance(tokenizer, SentencepieceOnly):
-        # RoBERTa's kind begins to count behind the id of its padding, so it has fewer places.
+        # Positions of RoBERTa and its relatives start at padding_idx + 1, so fewer are left.
         tokenizer.model_max_length = POSITIONS - 4
     tokenizer.save_pretrained(folder)
     config = AutoConfig.for_model(
@@ -98,7 +98,7 @@ def make(kind: Kind, folder: Path) -> Path:
     )
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_config(config)
-    with torch.no_grad():  # far enough apart that another text has another score
+    with torch.no_grad():  # large enough that different texts have different scores
         for name, weight in model.named_parameters():
             if weight.ndim > 1:
                 weight.normal_(0, 1 if "embed" in name else 1.5 * weight.shape[-1] ** -0.5)
@@ -114,11 +114,11 @@ def pipeline_differences(packaged: Package) -> dict[str, float]:
     specials = special_tokens(packaged.folder)
     texts = [*TEXTS, *(f"A {special} film {special}{special}" for special in specials)]
     tokens = packaged.tokenizer(texts)
-    texts = [text for text, own in zip(texts, tokens, strict=True) if len(own.ids)]
+    texts = [text for text, encoded in zip(texts, tokens, strict=True) if len(encoded.ids)]
     expected = pipeline_logits(packaged.folder, texts, packaged.max_tokens)
-    ids = [own.ids for own in tokens if len(own.ids)]
+    ids = [encoded.ids for encoded in tokens if len(encoded.ids)]
     return {
-        name: difference(alone(engine, ids), expected, packaged.value_range)
+        name: difference(score_alone(engine, ids), expected, packaged.value_range)
         for name, engine in packaged.engines.items()
     }
 

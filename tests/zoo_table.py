@@ -56,13 +56,13 @@ def row(kind: Kind, package: Package) -> str:
 
 
 def stable(kind: Kind) -> str:
-    """What a line of the table says on every machine, up to its figures."""
+    """The start of a line of the table, which is the same on every machine."""
     exported = f"{kind.exported} rows" if kind.exported else "none"
     return f"| {kind.name} | {exported} | {kind.torch} rows |"
 
 
 def write(rows: list[str]) -> None:
-    """Put the table into the page."""
+    """Replace the table in docs/models.md."""
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(START)
     _, _, after = rest.partition(END)

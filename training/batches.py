@@ -1,4 +1,4 @@
-"""Makes shuffled batches of texts of similar length, the same for the same seed and epoch."""
+"""Make shuffled batches of texts of similar length, the same for the same seed and epoch."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from transformers import PreTrainedTokenizerBase
 
 from training.data import Example, as_typed
 
-# The numbers of tokens to which reviews are cut, with their probabilities. Short ones are cheap;
+# Numbers of tokens to which reviews are truncated, with their probabilities. Short ones are cheap;
 # the long ones are enough to train every position embedding.
-CUTS = ((128, 0.83), (256, 0.10), (512, 0.07))
+TRUNCATIONS = ((128, 0.83), (256, 0.10), (512, 0.07))
 
 # Token ids without special tokens, and the target.
 Row = tuple[list[int], float]
@@ -28,7 +28,7 @@ class Batch:
 
 
 class Batches:
-    """Draws an epoch's batches: tokenizes, cuts, sorts by length into batches, shuffles these."""
+    """Draws an epoch's batches: tokenizes, truncates, groups by length into batches, shuffles."""
 
     def __init__(
         self,
@@ -65,21 +65,21 @@ class Batches:
         self.long_targets = [example.target for example in long]
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Return the batches of `plan(number)`, padded one by one."""
+        """Return the batches of `plan(number)`, padded lazily."""
         return map(self._pad, self.plan(number))
 
     def plan(self, number: int) -> list[list[Row]]:
-        """Return every example once: SST as it is or `as_typed`, reviews cut to head or tail."""
+        """Return every example once: SST raw or `as_typed`, reviews truncated to head or tail."""
         draw = random.Random(f"{self.seed}/{number}")
         rows = [
             (pair[draw.random() < 0.5], target)
             for pair, target in zip(self.short, self.short_targets, strict=True)
         ]
         rows += [
-            (self._cut(review, draw), target)
+            (self._truncate(review, draw), target)
             for review, target in zip(self.long, self.long_targets, strict=True)
         ]
-        # With noise on the length, so that batches differ between epochs.
+        # Noise on the length, so that batches differ between epochs.
         rows.sort(key=lambda row: len(row[0]) * draw.uniform(0.9, 1.1))
         batches, start = [], 0
         while start < len(rows):
@@ -94,8 +94,8 @@ class Batches:
         draw.shuffle(batches)
         return batches
 
-    def _cut(self, review: list[int], draw: random.Random) -> list[int]:
-        (length,) = draw.choices([c[0] for c in CUTS], weights=[c[1] for c in CUTS])
+    def _truncate(self, review: list[int], draw: random.Random) -> list[int]:
+        (length,) = draw.choices([t[0] for t in TRUNCATIONS], weights=[t[1] for t in TRUNCATIONS])
         return review[: length - 2] if draw.random() < 0.5 else review[-(length - 2) :]
 
     def _pad(self, rows: list[Row]) -> Batch:

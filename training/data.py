@@ -1,4 +1,4 @@
-"""Reads labelled texts: examples for training, and sets for evaluation.
+"""Read labelled texts: examples for training, and sets for evaluation.
 
 The data directory holds gzipped JSON lines, one text per row:
 

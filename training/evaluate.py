@@ -1,4 +1,4 @@
-"""Measure the accuracy of a checkpoint as it is served, with the handler's own classifier.
+"""Measure the accuracy of a checkpoint with the classifier of the handler.
 
 PYTHONPATH=handler python -m training.evaluate --data DIR [--model DIR] [--max-tokens 256 512]
         [--engine torch]
@@ -16,7 +16,7 @@ from sentiment.inference.prediction import Prediction
 from sentiment.settings import EngineName
 from training.data import EvaluationSet, evaluation_sets
 
-# Per call: enough to form full rows, few enough for the progress bar to move.
+# Texts per call: enough to fill rows, few enough that the progress bar moves.
 _TEXTS_PER_CALL = 256
 
 

@@ -32,7 +32,7 @@ MAX_TOKENS = 512
 
 @dataclass(frozen=True)
 class Recipe:
-    """All hyperparameters; saved in the checkpoint, so that a run is only resumed with the same."""
+    """All hyperparameters; the checkpoint holds them, so a run is resumed only with the same."""
 
     base: str = "all-MiniLM-L6-v2"
     seed: int = 7
@@ -144,7 +144,7 @@ def packaged_minilm() -> str:
 
 
 def training_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return bf16 if the hardware multiplies it natively, else fp32; or what `precision` names."""
+    """Return the dtype that `precision` names, else bf16 if the hardware supports it, else fp32."""
     if precision == "auto":
         if device.type == "cuda":
             native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -186,7 +186,7 @@ def _rate(step: int, steps: int, recipe: Recipe) -> float:
 
 
 def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Do not decay vectors, i.e. biases and layer norms (Devlin et al. 2019, appendix A.2)."""
+    """Decay no vectors, i.e. biases and layer norms (Devlin et al. 2019, appendix A.2)."""
     parameters = list(model.parameters())
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
@@ -195,7 +195,7 @@ def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict[str, An
 
 
 def _save(path: Path, parts: dict[str, Any], state: dict[str, Any]) -> None:
-    # To a temporary file that is renamed, so that an interruption keeps the previous checkpoint.
+    # Written to a temporary file and renamed, so that an interruption keeps the previous one.
     partial = path.with_suffix(".partial")
     torch.save(
         {name: part.state_dict() for name, part in parts.items()}
@@ -223,7 +223,7 @@ def _resume(path: Path, parts: dict[str, Any], recipe: Recipe) -> dict[str, Any]
 
 
 def _draw(losses: list[float], per_epoch: list[int], path: Path) -> None:
-    """Plot the loss, averaged over windows of a hundredth of the run, and the ends of epochs."""
+    """Plot the loss, averaged over windows of 1 % of the run, and mark the ends of epochs."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""Finds the best settings for a machine: `python -m tuning --throughput`."""
+"""Find the best settings for a machine: `python -m tuning --throughput`."""
 
 from scripts.silence import silence
 

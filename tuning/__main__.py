@@ -1,4 +1,4 @@
-"""`make tune`: find the best settings for this machine, and write them into the configuration.
+"""`make tune`: find the best settings for this machine, and write them to the configuration.
 
 python -m tuning (--p99 50ms | --throughput) [--texts FILE] [--seconds 4]
 """
@@ -27,7 +27,7 @@ from tuning.settings import sweeps, trials
 from tuning.target import Target
 from tuning.trial import SHIPPED, Trials
 
-# Per load. For a p99 there is a load per number of connections, so each is shorter.
+# Seconds per load. A p99 needs one load per number of connections, so each is shorter.
 SECONDS, SECONDS_PER_STEP = 4, 2
 # CPU usage of other programs, in per cent, above which a warning is printed.
 BUSY = 15.0
@@ -112,7 +112,7 @@ def conclude(result: SearchResult, progress: Progress, target: Target) -> None:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """End as after Ctrl-C, on any of the signals; further ones do not disturb the shutdown."""
+    """Stop as after Ctrl-C, and ignore further signals during the shutdown."""
     for signal_number in INTERRUPTS:
         signal.signal(signal_number, signal.SIG_IGN)
     raise KeyboardInterrupt

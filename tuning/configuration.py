@@ -1,4 +1,4 @@
-"""The two files that hold the settings: reads them, and changes single values in place."""
+"""Read the settings from their two files, and change single values in place."""
 
 import re
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import Any
 from scripts.failure import Failure
 from tuning.settings import Candidate
 
-# Their names in `models` of config.properties. Both numbers of workers are set: TorchServe starts
-# minWorkers, and scaling further is up to the operator.
+# Names in `models` of config.properties -> settings. TorchServe starts minWorkers; an operator may
+# scale up to maxWorkers.
 PROPERTIES = {
     "minWorkers": "workers",
     "maxWorkers": "workers",
     "batchSize": "batch_size",
     "maxBatchDelay": "max_batch_delay",
 }
-# Their names in `handler` of model-config.yaml, and a pattern of values other than numbers.
+# Names in `handler` of model-config.yaml -> pattern of values other than numbers.
 HANDLER = {"threads": "", "tokens_per_microbatch": "|auto"}
 # The setting `models` with its continuation lines.
 MODELS = re.compile(r"^models[ \t]*=(?:[^\n]*\\\r?\n)*[^\n]*", re.MULTILINE)
@@ -37,7 +37,7 @@ class Configuration:
         values: dict[str, Any] = {
             name: int(_value(models, IN_JSON.format(key), key, self.properties))
             for key, name in PROPERTIES.items()
-            if key != "maxWorkers"  # may differ from minWorkers, which is what is started
+            if key != "maxWorkers"  # may differ from minWorkers, the number that is started
         }
         handler = _text(self.handler)
         for name, other in HANDLER.items():
@@ -88,7 +88,7 @@ def _text(path: Path) -> str:
 def _models(text: str, path: Path) -> re.Match[str]:
     models = MODELS.search(text)
     if models is None:
-        raise Failure(f"{path} has no setting 'models': copy it from the file that ships.")
+        raise Failure(f"{path} has no setting 'models': copy it from the original file.")
     return models
 
 
@@ -96,7 +96,7 @@ def _value(text: str, pattern: str, key: str, path: Path) -> str:
     matches = re.findall(pattern, text)
     if len(matches) != 1:
         raise Failure(
-            f"{path} must set {key} exactly once, to a number, and sets it {len(matches)} times: "
+            f"{path} must set {key} to a number exactly once, but sets it {len(matches)} times: "
             "only one model can be tuned."
         )
     return str(matches[0][1])

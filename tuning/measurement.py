@@ -1,4 +1,4 @@
-"""What a candidate did under load."""
+"""The performance of a candidate under load."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -18,7 +18,7 @@ class Measurement:
 
     @classmethod
     def of(cls, report: Report, connections: int) -> Self:
-        """Return what wrk reported for this number of connections."""
+        """Convert a report of wrk for this number of connections."""
         return cls(connections, report.requests_per_second, report.p50, report.p99, report.errors)
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ class Progress:
     def __call__(self, candidate: Candidate) -> Measurement:
         """Measure a candidate; one that fails to serve counts as the worst.
 
-        Raises Failure if it is the first, the current settings: all others are compared with them.
+        Raises Failure if the first one fails: it has the current settings, the basis of comparison.
         """
         self._bar.set_description(str(candidate))
         try:

@@ -1,4 +1,4 @@
-"""The report at the end: a table of the trials, and their outcome."""
+"""The final report: a table of the trials, and the outcome."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ HEAD = (
     *("workers", "threads", "batch", "delay/ms", "tokens"),
     *("connections", "texts/s", "p50/ms", "p99/ms"),
 )
-# If trials with the same settings differ by this factor, others cannot be compared either.
+# If trials with the same settings differ by this factor, no trials can be compared.
 UNSTEADY = 1.2
 
 Trials = Sequence[tuple[Candidate, Measurement]]
@@ -46,10 +46,10 @@ def table(trials: Trials, start: Candidate, winner: Candidate | None) -> str:
 
 
 def missed(trials: Trials, target: Target) -> Failure:
-    """Return the failure that says why no settings hold the target."""
+    """Return a failure that says why no settings meet the target."""
     if any(target.holds(measurement) for _, measurement in trials):
         return Failure(
-            f"The settings that held {target} once did not hold it again, and nothing was written. "
+            f"The settings that met {target} once did not meet it again, and nothing was written. "
             "Relax the target, or tune on an idle machine."
         )
     answered = [(c, m) for c, m in trials if not m.errors and m.p99 is not None]
@@ -57,21 +57,21 @@ def missed(trials: Trials, target: Target) -> Failure:
         return Failure("All settings gave errors under load, and nothing was written.")
     candidate, best = max(answered, key=lambda trial: target.merit(trial[1]))
     return Failure(
-        f"No settings hold {target} here, not even with one connection. The best was "
+        f"No settings meet {target} here, not even with one connection. The best was "
         f"{_ms(best.p99)} ms, with {candidate}. Nothing was written."
     )
 
 
 def kept(result: SearchResult) -> str:
-    """Return the sentence that the settings stay."""
+    """Return a sentence that says that the current settings are best."""
     return (
-        f"The current settings are best: {result.measurement}. No others are better by more than "
-        f"noise ({NOISE:.0%}) and in every round, so nothing was written."
+        f"The current settings are best: {result.measurement}. No others are better in every round "
+        f"and by more than noise ({NOISE:.0%}), so nothing was written."
     )
 
 
 def won(result: SearchResult, start: Candidate, written: Sequence[Path], root: Path) -> str:
-    """Return what changed, what it gains, where it was written and how to apply it."""
+    """Return the changes, their gain, the written files and how to apply the changes."""
     before, after = asdict(start), asdict(result.winner)
     changes = [
         f"  {name}: {before[name]} -> {after[name]}"

@@ -8,8 +8,8 @@ from tuning.settings import Candidate, Changes
 from tuning.target import Target
 
 Measure = Callable[[Candidate], Measurement]
-# How often the finalist and the current settings are measured again. The rounds are interleaved, so
-# that a slow minute affects both.
+# Number of times that the finalist and the current settings are measured again. The rounds are
+# interleaved, so that a slow minute affects both.
 ROUNDS = 3
 
 
@@ -42,9 +42,9 @@ def search(
 def confirm(
     start: Candidate, finalist: Candidate, target: Target, measure: Measure
 ) -> SearchResult:
-    """Measure both again, because the best of many candidates was lucky, too (winner's curse).
+    """Measure both again, since the best of many candidates may only be lucky (winner's curse).
 
-    The finalist has to be better by its median and, if both hold the target, in every round.
+    The finalist must have the better median and, if both meet the target, win every round.
     """
     rounds = [(measure(start), measure(finalist)) for _ in range(ROUNDS)]
     before, after = (

@@ -1,4 +1,4 @@
-"""The settings that are tuned, and the values that are tried."""
+"""The tuned settings, and the values to try."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 # Memory per worker, with a reserve; caps the number of workers.
 WORKER_BYTES = 1_200_000_000
 BATCH_SIZES = (8, 16, 32, 64, 128)
-# In ms, and never 0, which TorchServe takes for 100.
+# In ms; never 0, which TorchServe reads as 100.
 DELAYS = (1, 2, 5, 10)
 TOKENS = ("auto", 1024, 2048, 4096, 8192)
 
@@ -30,7 +30,7 @@ class Candidate:
         return replace(self, **changes)
 
     def has(self, changes: Changes) -> bool:
-        """Return whether these are its settings already."""
+        """Return whether it already has these settings."""
         return asdict(self) | dict(changes) == asdict(self)
 
     def __str__(self) -> str:
@@ -41,9 +41,9 @@ class Candidate:
 
 
 def sweeps(cores: int, memory: int) -> list[list[Changes]]:
-    """Return what to try for one setting after another, the most important first.
+    """Return the values to try, setting by setting, the most important one first.
 
-    `cores` is the number of cores that may be used, `memory` the bytes that are free.
+    `cores` is the number of usable cores, `memory` the free memory in bytes.
     """
     return [
         splits(cores, max(memory // WORKER_BYTES, 1)),
@@ -67,5 +67,5 @@ def splits(cores: int, max_workers: int) -> list[Changes]:
 
 
 def trials(start: Candidate, plan: Sequence[Sequence[Changes]]) -> int:
-    """Return how many candidates a search from `start` measures before the last rounds."""
+    """Return the number of candidates that a search measures before the last rounds."""
     return 1 + sum(not start.has(changes) for sweep in plan for changes in sweep)

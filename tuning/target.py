@@ -1,4 +1,4 @@
-"""What to tune for, and which of two measurements is closer to it."""
+"""The goal of tuning, and which of two measurements is better by it."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tuning.measurement import Measurement
 NOISE = 0.03
 # All candidates get the same number of connections, since more connections mean more throughput.
 # 512 are two batches of the largest size for each of two workers (2 x 2 x 128). That is below a
-# shell's limit of open files (1,024) and the queue size of the configuration that ships (1,000).
+# shell's limit of open files (1,024) and the default queue size of this repository (1,000).
 CONNECTIONS = 512
 
 
@@ -27,13 +27,13 @@ class Target:
         return [2**i for i in range(most.bit_length())]
 
     def holds(self, measurement: Measurement) -> bool:
-        """Return whether all requests were answered, and within the limit."""
+        """Return whether all requests were answered, and the p99 is within the limit."""
         if measurement.errors or measurement.p99 is None:
             return False
         return self.p99 is None or measurement.p99 <= self.p99
 
     def merit(self, measurement: Measurement) -> tuple[bool, float]:
-        """Return a sort key: by throughput if the target is held, by latency below that if not."""
+        """Return a sort key: throughput if the target is met; if not, lower, and by latency."""
         if self.holds(measurement):
             return True, measurement.texts_per_second
         if measurement.errors or measurement.p99 is None:

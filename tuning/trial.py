@@ -1,4 +1,4 @@
-"""Measures a candidate: a server with its settings, under load."""
+"""Measure a candidate: start a server with its settings and put it under load."""
 
 import contextlib
 import json
@@ -20,15 +20,15 @@ from tuning.target import Target
 
 SHIPPED = Configuration(ROOT / "config.properties", ROOT / "handler" / "model-config.yaml")
 MEMBER = "model-config.yaml"
-# Connections of the warm-up loads, one second each: Java compiles its code, and the engine the
-# shapes that it has not seen yet.
+# Connections of the warm-up loads, one second each, in which Java compiles its code and the engine
+# compiles new shapes.
 WARM_UP = (1, 8, 64)
 # The sweep over connections stops after this many steps without improvement.
 PATIENCE = 2
 
 
 class Trials:
-    """Measures candidates for a target; their servers work in `folder`, which need not exist."""
+    """Measures candidates for a target; `folder`, which need not exist, is for their servers."""
 
     def __init__(
         self, archive: Path, folder: Path, bodies: Sequence[bytes], target: Target, seconds: int
@@ -89,7 +89,7 @@ def wait(server: Server, workers: int) -> None:
     """Wait until all workers, not just the first, have loaded the model; raises Failure."""
     try:
         with server.management() as management:
-            management.scale(workers)  # no change, but it returns when they are ready
+            management.scale(workers)  # changes nothing, but returns when all are ready
     except SentimentError as error:
         raise Failure(f"Not all workers started: {error}", server.last_lines()) from None
 
@@ -115,12 +115,12 @@ def make_server(candidate: Candidate, folder: Path) -> Server:
 
 
 def pack(archive: Path, target: Path, handler: str) -> None:
-    """Copy an archive, uncompressed to be quick, with another model-config.yaml."""
+    """Copy an archive with another model-config.yaml, uncompressed for speed."""
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             new.writestr(name, handler if name == MEMBER else old.read(name))
 
 
 def queue_size(server: Server) -> int:
-    """Return how many requests may wait; TorchServe's default is 100."""
+    """Return the size of the queue; TorchServe's default is 100."""
     return int(server.properties.values.get("job_queue_size", "100"))

@@ -1,1 +1,1 @@
-"""How servers are put under load: texts, closed loop, open loop. `tuning` uses this part only."""
+"""Load generation: texts, closed loop, open loop. `tuning` uses only this part."""

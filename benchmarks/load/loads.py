@@ -1,13 +1,13 @@
-"""The loads that every server is measured under."""
+"""The loads under which every server is measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONNECTIONS = (1, 8, 32, 64)
 RATES = (100, 300, 600)
-# Texts per request, where it is not one.
+# Texts per request, in loads with more than one.
 MANY = 32
-# The connections with which further corpora are measured.
+# Numbers of connections for all corpora but the first.
 FEW_CONNECTIONS = (1, 64)
 
 
@@ -16,8 +16,7 @@ class Load:
     """`corpus` is the name of the texts, `texts` the number of them per request.
 
     Closed loop: `connections` with one request in flight on each. Open loop: requests arrive at
-    random, `rate` per second on average, however long the answers take. The other one of the two
-    is 0.
+    random, `rate` per second on average, however long the answers take. One of the two is 0.
     """
 
     corpus: str
@@ -47,9 +46,8 @@ def count(number: int, noun: str) -> str:
 def full(corpora: Sequence[str], seconds: int) -> list[Load]:
     """Every concurrency with one text and with many, and every rate, for the first corpus.
 
-    Fewer for the others: if they are long, answering many texts on every connection once takes a
-    slow server minutes. Rates rise, so that the run can stop at the first one that saturates a
-    server.
+    The other corpora get fewer loads, since a slow server needs minutes for many long texts on
+    every connection. Rates rise, so that the run can stop at the first one that saturates a server.
     """
     first, *others = corpora
     closed = [

@@ -1,4 +1,4 @@
-"""Open-loop load: requests arrive at random at a fixed rate, as those of many users do.
+"""Open-loop load: requests arrive at random at a fixed rate, like those of many users.
 
 A closed loop sends less to a server that stalls, which hides the stall. Here the latency of a
 request counts from the moment at which it was due, and so includes waiting for other requests.
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 SEED = 11
-# How long answers may still arrive after the last request was sent.
+# How long to wait for answers after the last request was sent.
 GRACE_SECONDS = 3.0
 
 
 def schedule(rate: float, seconds: float, seed: int = SEED) -> list[float]:
-    """Return when requests are due, in seconds: a Poisson process, the same for every server."""
+    """Return the times in seconds at which requests are due: a Poisson process, fixed by `seed`."""
     draw = random.Random(seed)
     due: list[float] = []
     moment = draw.expovariate(rate)
@@ -72,9 +72,9 @@ async def run(url: str, bodies: Sequence[bytes], due: Sequence[float]) -> Outcom
 
 
 class _Connections:
-    """An HTTP/1.1 client whose connections are reused, as many as there are requests in flight.
+    """An HTTP/1.1 client that reuses connections and has one per request in flight.
 
-    Fifty lines instead of a client library, because the load shares the cores with the server.
+    It replaces a client library because it shares the cores with the server and must be cheap.
     """
 
     def __init__(self, host: str, port: int, path: str) -> None:
@@ -88,9 +88,9 @@ class _Connections:
     async def post(self, body: bytes) -> int:
         """Return the status, when the whole answer has arrived.
 
-        A server may close an idle connection at any time, also while the request is on its way: if
+        A server may close an idle connection at any time, even while a request is being sent. So if
         a reused connection ends before the first byte of an answer, the request is sent once more,
-        on a new one (RFC 9112, 9.3.1). Whatever happens on a new connection is the server's.
+        on a new one (RFC 9112, 9.3.1). Failures on a new connection count as the server's errors.
         """
         request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
         while self._idle:
@@ -136,7 +136,7 @@ class _Connection:
         self._reader, self._writer = reader, writer
 
     def closed_by_server(self) -> bool:
-        """Whether the server's end of the connection has already been seen to close."""
+        """Whether the server is known to have closed the connection."""
         return self._reader.at_eof() or self._writer.is_closing()
 
     async def exchange(self, request: bytes) -> tuple[int, bool]:
@@ -160,7 +160,7 @@ class _Connection:
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> None:
-    """Read a chunked body: each chunk follows its length, and the last one has length 0."""
+    """Read a chunked body: each chunk comes after its length, and the last length is 0."""
     length = -1
     while length:
         length = int(await reader.readuntil(b"\r\n"), 16)

@@ -1,4 +1,4 @@
-"""What has to be there before anything can be measured."""
+"""Checks before a measurement."""
 
 import shutil
 from pathlib import Path

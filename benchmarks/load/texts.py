@@ -16,7 +16,7 @@ from scripts.paths import ROOT
 SETTINGS = ROOT / "handler" / "model-config.yaml"
 # A line of the corpus with more words than this is a review, otherwise it is a sentence.
 SENTENCE_WORDS = 60
-# As many as the largest load has in flight at once.
+# The number that the largest load has in flight at once.
 DISTINCT = 64 * MANY
 SEED = 7
 
@@ -53,7 +53,7 @@ def lines(path: Path) -> list[str]:
 
 
 def source(path: Path) -> str:
-    """Return what the comment on the first line says, or else the file's name."""
+    """Return the text of a comment on the first line, or else the file's name."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     return first.lstrip("# ") if first.startswith("#") else path.name
 
@@ -64,12 +64,12 @@ def shuffled(texts: Sequence[str]) -> list[str]:
 
 
 def distinct(texts: Sequence[str], count: int = DISTINCT) -> list[str]:
-    """Return at least `count` texts, no two alike: repeated ones are numbered.
+    """Return at least `count` different texts: repeated ones are numbered.
 
-    Otherwise a server with a cache would look faster than it is with the texts of users.
+    With repeated texts, a server with a cache would look faster than it is for users.
     """
     rounds = -(-count // len(texts))
-    # The number comes first, where truncation to the model's maximum length keeps it.
+    # The number comes first, so that truncation keeps it.
     return [f"({r}) {text}" if r else text for r in range(rounds) for text in texts]
 
 

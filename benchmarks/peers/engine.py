@@ -1,4 +1,4 @@
-"""Loads the service's engine without TorchServe.
+"""Load the service's engine without TorchServe.
 
 The handler in the unpacked archive loads it, with the settings that ship, so that the peers measure
 the engine that the service runs on this machine.

@@ -39,8 +39,8 @@ class Sentiment:
 
 def main() -> None:
     """Start Ray and the deployment, and wait for SIGTERM."""
-    # Ray's dashboard looks for its configuration at home. Without one it asks the metadata services
-    # of three clouds where it runs, even with RAY_USAGE_STATS_ENABLED=0.
+    # Ray's dashboard reads its configuration from the home directory. Without one it queries the
+    # metadata services of three clouds, even with RAY_USAGE_STATS_ENABLED=0.
     configuration = Path.home() / "ray_bootstrap_config.yaml"
     configuration.write_text("provider: {type: local}\n", encoding="utf-8")
     # Under /tmp, because the path of a socket must be short.
@@ -59,7 +59,7 @@ def main() -> None:
         # After Ray has set its own handler, which would leave its files behind.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PORT"])})
-        deployment: Any = Sentiment  # its type is what the decorator returns
+        deployment: Any = Sentiment  # the decorator changes its type
         serve.run(deployment.bind(), route_prefix="/predict")
         try:
             threading.Event().wait()

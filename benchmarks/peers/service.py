@@ -1,4 +1,4 @@
-"""8. This service with the configuration that ships, on free ports, in the working directory."""
+"""8. This service with its default configuration, on free ports, in the working directory."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from scripts.launcher.server import isolated_server
 
 def main() -> None:
     """Start it, wait for SIGTERM, and stop it."""
-    # As an exception, so that the server is stopped.
+    # Raise an exception, so that the server is stopped.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     server = isolated_server(
         Path(os.environ["ARCHIVE"]).parent,

@@ -1,4 +1,4 @@
-"""The handler of peer 3: does what TorchServe's own Hugging Face example does.
+"""The handler of peer 3, which does what TorchServe's own Hugging Face example does.
 
 Each text is padded or truncated to `MAX_TOKENS`, the example's 150. The texts of a batch are
 concatenated, and the model runs once. Unlike the example, it does not log each text, which makes it

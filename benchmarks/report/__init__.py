@@ -1,1 +1,1 @@
-"""Summarizes measurements, and writes them as tables and plots."""
+"""Summarize measurements, and write them as tables and plots."""

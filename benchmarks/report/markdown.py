@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def write(results: Results, output: Path) -> Path:
-    """Write RESULTS.md and the plots into a folder; return the path of the former."""
+    """Write RESULTS.md and the plots into a folder; return the path of RESULTS.md."""
     output.mkdir(parents=True, exist_ok=True)
     plots.draw(results, output)
     path = output / "RESULTS.md"

@@ -9,14 +9,14 @@ from benchmarks.report.summary import summarize
 from benchmarks.results import Results
 from benchmarks.servers import BY_NAME, LIMIT
 
-# Okabe and Ito's colours, which people with colour blindness can tell apart; markers differ, too.
+# Okabe and Ito's colours for colour-blind readers; lines also differ by marker.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#999999", "#F0E442")
 MARKERS = "os^vDPX*"
 OURS = {"service": "#D55E00", "mosec-engine": "#000000", LIMIT: "#000000"}
 
 
 def draw(results: Results, output: Path) -> None:
-    """Write throughput.png and latency.png into a folder, as far as there are measurements."""
+    """Write throughput.png and latency.png to `output`, each if there are measurements for it."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -30,7 +30,7 @@ def draw(results: Results, output: Path) -> None:
         )
         for corpus, texts in kinds
     ]
-    # A single concurrency makes no curve.
+    # A single concurrency is only a point.
     panels = [panel for panel in panels if len(panel[1]) > 1] or panels[:1]
     if panels:
         _draw_panels(results, panels, "connections", "texts per second", output / "throughput.png")

@@ -1,4 +1,4 @@
-"""Summarizes measurements: percentiles, medians over rounds, ratios."""
+"""Summarize measurements: percentiles, medians over rounds, ratios."""
 
 import math
 import statistics
@@ -11,7 +11,7 @@ from benchmarks.servers import LIMIT
 
 # Minimum answers per connection for a meaningful rate.
 MIN_ANSWERS_PER_CONNECTION = 2
-# Minimum answers for a percentile that is not simply the slowest one.
+# Minimum answers for a percentile below the maximum.
 MIN_FOR_P95, MIN_FOR_P99 = 20, 100
 
 

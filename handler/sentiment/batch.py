@@ -1,9 +1,9 @@
-"""A batch on its way from requests to responses: one Exchange per request, filled up step by step.
+"""A batch, from requests to responses: one Exchange per request, filled in step by step.
 
     row, headers --decode--> dialect, request --tokenize--> tokens --score--> results
         --encode--> response
 
-An error ends the way of its own exchange alone, whichever step it happens in.
+An error in any step ends only its own exchange.
 """
 
 import logging
@@ -49,17 +49,17 @@ class Exchange:
 
     @property
     def route(self) -> Route:
-        """The route that the request took."""
+        """The route of the request."""
         return route_of(self.headers)
 
     @property
     def predictions(self) -> list[Prediction]:
-        """The results that are no errors."""
+        """The results without the errors."""
         return [result for result in self.results if isinstance(result, Prediction)]
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Turn whatever is raised inside into the response to this request."""
+        """Turn an exception raised inside into the response to this request."""
         try:
             yield
         except RequestError as error:
@@ -68,7 +68,7 @@ class Exchange:
             self.response = error_response(self.defect(error))
 
     def tokenize(self, text: str, tokenizer: Tokenizer) -> Tokens | RequestError:
-        """Tokenize one text alone, or say that it crashes the tokenizer."""
+        """Tokenize one text alone; returns an error if it crashes the tokenizer."""
         try:
             (tokens,) = tokenizer([text], [self.request.max_tokens])
         except Exception as error:
@@ -76,11 +76,10 @@ class Exchange:
         return tokens
 
     def defect(self, error: Exception) -> Backend:
-        """Log a defect that this request ran into; returns the error for its client."""
+        """Log a defect that this request hit; returns the error for its client."""
         log_defect(f"request {self.request_id}", error)
         return Backend(
-            f"The service failed on request {self.request_id}: tell whoever runs it, naming this "
-            "id."
+            f"The service failed on request {self.request_id}: report this id to its operator."
         )
 
 
@@ -93,7 +92,7 @@ class Batch:
         self._model = model
 
     def decode(self, get_routes: GetRoutes) -> None:
-        """Read each request in its dialect, or find the response to a GET request."""
+        """Decode each request in its dialect, or set the response to a GET request."""
         for exchange in self.exchanges:
             if exchange.response is not None:
                 continue
@@ -146,7 +145,9 @@ class Batch:
                     )
                     response = ok(answer)
                     if len(response.body) > self._model.settings.max_response_bytes:
-                        raise TooLarge("The answer would be too long: send fewer texts at once.")
+                        raise TooLarge(
+                            "The answer would be too long: send fewer texts per request."
+                        )
                     exchange.response = response
 
     def _tokenize(self, tokenizer: Tokenizer) -> None:
@@ -172,16 +173,16 @@ class Batch:
 
 
 def log_defect(doing: str, error: BaseException) -> None:
-    """Log where `error` was raised, but not its message, which may quote a client's text."""
+    """Log where `error` was raised, without its message, which may quote a client's text."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
     logger.error("%s failed: %s at %s", doing, type(error).__name__, where)
 
 
 def _result(outcome: Outcome, exchange: Exchange) -> Prediction | RequestError:
-    """What the client gets for one text."""
+    """The result of one text for the client."""
     if not isinstance(outcome, EngineFailure):
         return outcome
     if outcome.error is not None:
         return exchange.defect(outcome.error)
-    return Backend("The model gave no usable score for this text: choose another model.")
+    return Backend("The model computed no usable score for this text: choose another model.")

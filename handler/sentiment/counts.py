@@ -1,7 +1,6 @@
 """Counters of a worker, flushed to TorchServe off the request path.
 
-Each update is a log line that TorchServe parses on the same cores, so a lone request would wait for
-its own.
+An update is a log line that TorchServe parses on the same cores, and a request would wait for it.
 """
 
 import logging
@@ -28,7 +27,7 @@ class Counts:
             self._sums.update(counts)
             if self._timer is None:
                 timer = threading.Timer(self._seconds, self._update, [metrics])
-                timer.daemon = True  # a worker does not wait for it when it ends
+                timer.daemon = True  # a worker that ends does not wait for it
                 timer.start()
                 self._timer = timer
 

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a request, with its HTTP status.
+"""The errors of a request, with their HTTP statuses.
 
     bytes --read--> body --decode--> texts --tokenize, score--> results --encode--> response
      Malformed       Validation, TooLarge      Overloaded, Backend
@@ -12,8 +12,8 @@
     ├── Overloaded    503   the batch ran out of time
     └── Backend       500   a defect in the service
 
-An error belongs to one request, or to one text of a request, and never to its batch. The names are
-those of `ErrorType` in Text Embeddings Inference, where it has them.
+An error belongs to one request, or to one text of it, never to the whole batch. Names are those of
+`ErrorType` in Text Embeddings Inference, if it has them.
 """
 
 from collections.abc import Iterable
@@ -46,11 +46,11 @@ class RequestError(Exception):
         return type(self).__name__
 
     def answer(self) -> ErrorAnswer:
-        """The body of the response, or the entry of one text in a list of answers."""
+        """The body of an error response, or the entry of one text in a list of answers."""
         return ErrorAnswer(self.message, self.error_type)
 
     def at(self, index: int) -> Self:
-        """The same error for the text at `index` of many."""
+        """The same error, for the text at `index` in a list."""
         return type(self)(f"At index {index}: {self.message}")
 
 

@@ -13,7 +13,7 @@ Positive = Annotated[int, Meta(ge=1)]
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits on one request, and how a batch is scored; `model-config.yaml` explains each."""
+    """Limits per request, and how a batch is scored; `model-config.yaml` explains each setting."""
 
     engine: EngineName
     max_texts_per_request: Positive
@@ -26,7 +26,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def from_yaml(cls, config: Mapping[str, Any] | None) -> Self:
-        """Check the parsed `model-config.yaml`; raises ValueError that names the key to change."""
+        """Check the parsed `model-config.yaml`; raises a ValueError that names the wrong key."""
         section = (config or {}).get("handler")
         if not isinstance(section, Mapping):
             raise ValueError("model-config.yaml has no section named 'handler'.")

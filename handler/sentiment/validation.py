@@ -1,6 +1,6 @@
-"""Check values that came as JSON or YAML against a type, and explain what does not fit.
+"""Check values from JSON or YAML against a type, and explain errors.
 
-The types of the dialects are checked here; the OpenAPI document is made of the same types.
+The OpenAPI document is made from the same types.
 """
 
 import json
@@ -12,7 +12,7 @@ import msgspec
 
 from sentiment.errors import Malformed, Validation
 
-# A name that the client made up, and the sentence that quotes it, are cut to this many characters.
+# Most characters of an unknown name that an error quotes, and of the whole error.
 _MAX_NAME, _MAX_SENTENCE = 40, 300
 _KINDS = {
     "str": "a string",
@@ -31,8 +31,8 @@ _KINDS = {
 def validate(value: object, schema: Any, example: str) -> Any:
     """Convert `value`, which `json` loaded, to `schema`, a type that `msgspec` supports.
 
-    Raises Validation (422) with the place that does not fit and the `example`, and Malformed (400)
-    for a lone surrogate in a name or an option.
+    Raises Validation (422), which names the place and quotes the `example`, and Malformed (400) for
+    a lone surrogate in a name or an option.
     """
     try:
         return msgspec.convert(value, schema)
@@ -43,7 +43,7 @@ def validate(value: object, schema: Any, example: str) -> Any:
 
 
 def explain(error: msgspec.ValidationError, schema: Any) -> str:
-    """Reword a message of `msgspec`, without a full stop; an unknown one stays as it is."""
+    """Reword a message of `msgspec`, without a full stop; an unknown one is returned unchanged."""
     message, at, path = str(error).rpartition(" - at `$")
     if not at:
         message, path = path, ""
@@ -62,7 +62,7 @@ def _kinds(match: re.Match[str]) -> str:
 
 
 def _choices(schema: Any, path: str) -> Iterator[str]:
-    """What the field at the end of `path` may hold: its values, or the kinds of them."""
+    """What the field at the end of `path` may hold: values, or types."""
     name = re.findall(r"\w+", path)[-1]
     for struct in msgspec.json.schema(schema)["$defs"].values():
         field = struct["properties"].get(name, {})

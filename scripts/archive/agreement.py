@@ -1,7 +1,7 @@
-"""How well an engine agrees with the reference on a set of texts, and how well it has to.
+"""How well an engine agrees with the reference on a set of texts, and how well it must.
 
-Probabilities are compared as they are. Values of a regression are compared on the scale of the
-checkpoint: a difference is a share of how far apart the values of different texts lie.
+Probabilities are compared directly. The values of a regression have no fixed scale, so a difference
+is a fraction of their range over the texts.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from sentiment.inference.activation import Activation, apply_activation
 
-# Smallest share of unchanged labels; largest mean difference of a score.
+# Smallest fraction of unchanged labels; largest mean difference of a score.
 LABELS, SCORE = 0.985, 0.03
-# What fp32 cannot tell apart, as a share of the largest value: about eight units in the last place.
+# Rounding error of fp32, relative to the largest value: about eight units in the last place.
 RESOLUTION = 1e-6
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """`labels`: share of unchanged labels; `score`: mean difference of the best label's score.
+    """`labels`: fraction of unchanged labels; `score`: mean difference of the top label's score.
 
-    A text has one label, its best one; in a multi-label model it has or lacks each of them.
+    Usually a text has one label, the top one. In a multi-label model every label is compared.
     """
 
     labels: float
@@ -30,60 +30,63 @@ class Agreement:
 
     @classmethod
     def of(
-        cls, logits: NDArray[np.float32], reference: NDArray[np.float32], function: Activation
+        cls, logits: NDArray[np.float32], reference: NDArray[np.float32], activation: Activation
     ) -> Self:
-        """Compare two logits [texts, labels] of the same texts, as scores."""
+        """Compare the logits [texts, labels] of two engines for the same texts, as scores."""
         texts, best = np.arange(len(reference)), reference.argmax(axis=1)
-        scores = apply_activation(reference, function)
-        moved = differences(apply_activation(logits, function), scores, function)[texts, best]
+        scores = apply_activation(reference, activation)
+        changes = differences(apply_activation(logits, activation), scores, activation)[texts, best]
         same = float((logits.argmax(axis=1) == best).mean())
-        if function == "sigmoid":
+        if activation == "sigmoid":
             same = min(same, float(((logits > 0) == (reference > 0)).mean()))
         return cls(
             labels=round(same, 4),
-            score=round(float(moved.mean()), 4),
+            score=round(float(changes.mean()), 4),
         )
 
     @property
     def good(self) -> bool:
-        """At most 1.5 % of labels change, and a score by at most 0.03 on average; never NaN."""
+        """Whether at most 1.5 % of labels change, and scores by at most 0.03 on average.
+
+        False for NaN.
+        """
         return self.labels >= LABELS and self.score <= SCORE
 
     def __str__(self) -> str:
         return f"{self.labels:.1%} of labels as in fp32, scores within {self.score:.4f} on average"
 
     def record(self) -> dict[str, float]:
-        """As the archive holds it."""
+        """The fields, as `engines.json` holds them."""
         return asdict(self)
 
 
 def differences(
-    values: NDArray[np.float32], reference: NDArray[np.float32], function: Activation
+    values: NDArray[np.float32], reference: NDArray[np.float32], activation: Activation
 ) -> NDArray[np.float64]:
-    """How far `values` are from `reference`, both [texts, labels], on the scale of what they are.
+    """Absolute differences of `values` and `reference`, both [texts, labels].
 
-    `function` is the checkpoint's activation. Scores and logits of a classifier have the scale 1.
-    The values of a regression have that of their label: its range over the texts. What fp32 cannot
-    tell apart is no difference. NaN stays NaN, and so fails each comparison with a tolerance.
+    `activation` is the checkpoint's. For a regression ("none") the differences are divided by each
+    label's range over the texts. Rounding errors of fp32 count as 0. NaN stays NaN, so that it
+    fails every comparison with a tolerance.
     """
-    wanted = reference.astype(np.float64)
-    excess = np.maximum(np.abs(values.astype(np.float64) - wanted) - _resolution(wanted), 0)
-    scale = value_range(reference) if function == "none" and len(wanted) else np.ones(1)
-    shares: NDArray[np.float64] = excess / scale
-    return shares
+    expected = reference.astype(np.float64)
+    excess = np.maximum(np.abs(values.astype(np.float64) - expected) - _resolution(expected), 0)
+    scale = value_range(reference) if activation == "none" and len(expected) else np.ones(1)
+    relative: NDArray[np.float64] = excess / scale
+    return relative
 
 
 def value_range(reference: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The range of a regression's values [texts, labels] over the texts, [labels].
+    """The range over the texts of a regression's values [texts, labels], as [labels].
 
-    That of a constant label is its own size.
+    For a label with the same value everywhere it is that value's magnitude.
     """
-    wanted = reference.astype(np.float64)
-    spread = np.ptp(wanted, axis=0)
-    constant = np.maximum(np.abs(wanted).max(axis=0), np.finfo(np.float32).tiny)
-    return np.asarray(np.where(spread > _resolution(wanted), spread, constant))
+    values = reference.astype(np.float64)
+    spread = np.ptp(values, axis=0)
+    magnitude = np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny)
+    return np.asarray(np.where(spread > _resolution(values), spread, magnitude))
 
 
-def _resolution(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What fp32 cannot tell apart, of values [texts, labels], per label."""
-    return np.asarray(RESOLUTION * np.abs(wanted).max(axis=0, initial=0))
+def _resolution(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rounding error of fp32 in values [texts, labels], as [labels]."""
+    return np.asarray(RESOLUTION * np.abs(values).max(axis=0, initial=0))

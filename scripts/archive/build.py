@@ -2,10 +2,9 @@
 
     python -m scripts.archive.build [--model path-or-hub-name] [--texts file] [--version 1.0]
 
-The model is exported for the engines that are faster than torch, where that works. The finished
-archive is unpacked and loaded by the handler itself, which scores texts as `transformers`' own
-pipeline must. Only then does it replace the one in the model store: a checkpoint that would not
-load, or would give wrong answers, is refused here.
+The model is exported for the engines that are faster than torch, where that works. The handler then
+loads the finished archive and scores some texts, and its scores are compared with those of
+`transformers`' pipeline. Only an archive that passes replaces the one in the model store.
 """
 
 import argparse
@@ -29,16 +28,16 @@ from scripts.paths import ROOT
 def main() -> int:
     """Read the arguments and build."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", help="folder, or name on the hub (default: the last one built)")
+    parser.add_argument("--model", help="directory or hub name (default: the last model built)")
     parser.add_argument(
-        "--texts", type=Path, help="file to compare engines on, one text per line (default: ours)"
+        "--texts", type=Path, help="texts to compare engines on, one per line (default: bundled)"
     )
-    parser.add_argument("--name", default="sentiment", help="name it is served under")
+    parser.add_argument("--name", default="sentiment", help="name of the model in URLs")
     parser.add_argument("--version", default="1.0")
     parser.add_argument("--output", type=Path, help="default: model_store/NAME.mar")
     args = parser.parse_args()
     output = args.output or ROOT / "model_store" / f"{args.name}.mar"
-    # Remembered, so that a rebuild after a change of the handler keeps the user's own model.
+    # Remembered, so that a rebuild after a change of the handler keeps the user's model.
     last = output.with_suffix(".model")
     remembered = last.read_text(encoding="utf-8").splitlines() if last.exists() else ["model"]
     model = args.model or remembered[0]
@@ -52,7 +51,7 @@ def main() -> int:
         print(failure, file=sys.stderr)
         if not args.model and model != "model":
             print(
-                f"The archive had to be built again, of {model}, which was packaged last: "
+                f"This rebuilt the archive from {model}, the model that was packaged last: "
                 "'make archive' goes back to the default model.",
                 file=sys.stderr,
             )
@@ -75,7 +74,7 @@ def build(
 ) -> list[str]:
     """Build and check the archive, move it to `output`, return its labels; raises Failure.
 
-    The engines are compared on `texts`, a file with one text per line, or on texts of our own.
+    The engines are compared on `texts`, a file with one text per line, or on the bundled texts.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     # Next to the output, so that the last step is a rename and no half-written archive is seen.
@@ -95,7 +94,7 @@ def build(
 
 
 def request_limits() -> dict[str, int]:
-    """The limits of one request that bound how many labels can be served."""
+    """The limits per request that bound how many labels can be served."""
     path = ROOT / "handler" / "model-config.yaml"
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))["handler"]
@@ -110,8 +109,8 @@ def request_limits() -> dict[str, int]:
 
 
 def export(folder: Path) -> None:
-    """Add what the faster engines need; a model that cannot be exported is served by torch."""
-    print("Exporting the model, and measuring each engine's agreement with torch", flush=True)
+    """Add the files of the faster engines; torch serves a model that cannot be exported."""
+    print("Exporting the model and comparing each engine with torch", flush=True)
     done = subprocess.run(
         [sys.executable, "-m", "scripts.archive.export", folder],
         cwd=ROOT,
@@ -124,14 +123,14 @@ def export(folder: Path) -> None:
     print(done.stdout, end="", flush=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it exited without an error message"]
-        print(f"It cannot be exported, so torch will serve it, more slowly: {lines[-1]}")
-        for path in folder.iterdir():  # engines.json says how torch serves it
+        print(f"The export failed, so torch will serve the model, more slowly: {lines[-1]}")
+        for path in folder.iterdir():  # engines.json holds the row layout for torch
             if path.name not in (*MODEL_FILES, SAVED_TEXTS, "engines.json"):
                 path.unlink()
 
 
 def copy_handler(image: Path) -> None:
-    """Copy the handler's own files to `image`, and no caches or editor files next to them."""
+    """Copy the handler's files to `image`, without caches and editor files."""
     for path in (ROOT / "handler").rglob("*"):
         if path.suffix in (".py", ".yaml", ".html"):
             target = image / path.relative_to(ROOT / "handler")
@@ -140,8 +139,8 @@ def copy_handler(image: Path) -> None:
 
 
 def run_archiver(image: Path, work: Path, name: str, version: str) -> Path:
-    """Run torch-model-archiver on the image of the archive's root."""
-    # It deletes $TMPDIR/<model name> before it starts, so it gets a private folder.
+    """Run torch-model-archiver on `image`, the future root of the archive; returns the archive."""
+    # The archiver first deletes $TMPDIR/<model name>, so it gets a private TMPDIR.
     temp = work / "temp"
     temp.mkdir()
     command: list[Path | str] = [
@@ -164,12 +163,12 @@ def run_archiver(image: Path, work: Path, name: str, version: str) -> Path:
 def check(archive: Path, folder: Path, model: str, texts: Path) -> None:
     """Unpack the archive to `folder`, and load and check it there, in a process like a worker.
 
-    `model` is what it was made of, and `texts` a file of texts to score. Raises Failure.
+    `model` is the packaged checkpoint, `texts` a file of texts to score. Raises Failure.
     """
     with zipfile.ZipFile(archive) as content:
         content.extractall(folder)
     original = str(Path(model).resolve()) if Path(model).is_dir() else model
-    # As in a worker, the unpacked archive is the working folder and first on the path.
+    # As in a worker, the unpacked archive is the working directory and first on the path.
     done = subprocess.run(
         [sys.executable, "-P", "-m", "scripts.archive.check", original, texts.resolve()],
         cwd=folder,
@@ -181,7 +180,7 @@ def check(archive: Path, folder: Path, model: str, texts: Path) -> None:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it exited without an error message"]
-        raise Failure(f"The archive would not serve: {lines[-1]}", "\n".join(lines[-20:-1]))
+        raise Failure(f"The archive cannot be served: {lines[-1]}", "\n".join(lines[-20:-1]))
 
 
 if __name__ == "__main__":

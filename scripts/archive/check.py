@@ -2,9 +2,9 @@
 
     python -m scripts.archive.check MODEL TEXTS
 
-MODEL is the checkpoint that was packaged, a folder or a name on the hub, which `transformers`' own
-pipeline scores for comparison; TEXTS is a file with one text per line. Run by `build.py`. Ends with
-exit code 1 and the reason as its last line.
+MODEL is the packaged checkpoint, a directory or a name on the hub, which `transformers`' pipeline
+loads for comparison. TEXTS is a file with one text per line. `build.py` runs this. On failure the
+exit code is 1, and the last line is the reason.
 """
 
 import sys
@@ -24,10 +24,10 @@ from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.prediction import Prediction
 
-# Largest difference of a score. In fp32 only the order of sums differs; what computes in fewer bits
-# was measured over many texts when it was exported.
+# Largest difference of a score, for fp32, where only the order of sums differs, and for engines of
+# lower precision, which the export has compared more strictly on many texts.
 FULL, REDUCED = 1e-3, 0.1
-# How many of TEXTS are scored; all of them are tokenized.
+# Number of TEXTS that are scored; all of them are tokenized.
 SCORED = 12
 
 
@@ -49,10 +49,10 @@ def main() -> None:
         max_length=classifier.max_tokens,
         trust_remote_code=False,
     )
-    # Short and long in one batch, so that padding is at work.
+    # Short and long texts in one batch, so that there is padding.
     scored = [*texts[:SCORED], *odd_texts(reference.tokenizer, texts)]
     compare_tokens(classifier, reference.tokenizer, [*texts, *scored])
-    # What is served on this machine, and the reference of the engines that are served elsewhere.
+    # `classifier` has the engine for this machine. Torch was the reference of all engines.
     torch = Classifier(
         folder / "model",
         max_tokens=classifier.max_tokens,
@@ -66,37 +66,37 @@ def main() -> None:
 
 
 def compare_tokens(classifier: Classifier, tokenizer: Any, texts: Sequence[str]) -> None:
-    """Exit where the handler makes other token ids of a text than the tokenizer it was made of."""
+    """Exit if the handler's token ids for a text differ from those of `transformers`' tokenizer."""
     for text, tokens in zip(texts, classifier.tokenizer(texts), strict=True):
         ids = tokenizer(text, truncation=True, max_length=classifier.max_tokens)["input_ids"]
         if tokens.ids.tolist() != ids:
             sys.exit(
-                f"the tokenizer ({type(tokenizer).__name__}) makes other token ids in transformers "
-                f"than its tokenizer.json alone, as of {text[:40]!a}: it is not supported"
+                f"the tokenizer ({type(tokenizer).__name__}) is not supported: the token ids of "
+                f"{text[:40]!a} in transformers are not those of its tokenizer.json"
             )
 
 
 def compare_scores(
     model_dir: Path, classifier: Classifier, texts: Sequence[str], expected: Any
 ) -> None:
-    """Exit where a score of `texts` is not that of `expected`, the pipeline's answers."""
+    """Exit if a score of `texts` differs from `expected`, the pipeline's answers."""
     rows = []
     for result in classifier.classify(texts):
         if not isinstance(result, Prediction):
-            sys.exit(f"the model gives no usable score: {result}")
+            sys.exit(f"the model returns no usable score: {result}")
         rows.append([result.scores[label] for label in classifier.labels])
     by_label = [{str(entry["label"]): entry["score"] for entry in entries} for entries in expected]
-    wanted = np.array([[scores[label] for label in classifier.labels] for scores in by_label])
+    reference = np.array([[scores[label] for label in classifier.labels] for scores in by_label])
     checkpoint = Checkpoint.read(model_dir)
-    function = activation_for(checkpoint.problem_type, len(checkpoint.labels))
-    difference = differences(np.array(rows), wanted, function).max(axis=0)
+    activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
+    difference = differences(np.array(rows), reference, activation).max(axis=0)
     worst = int(difference.argmax())
     tolerance = FULL if classifier.engine in ("torch", "fp32") else REDUCED
     if not difference[worst] <= tolerance:
         sys.exit(
-            f"the score of {classifier.labels[worst]} by the engine {classifier.engine} differs by "
-            f"{difference[worst]:.4f} from that of transformers' pipeline: this architecture is "
-            "not supported"
+            f"this architecture is not supported: the engine {classifier.engine} scores "
+            f"{classifier.labels[worst]} differently from transformers' pipeline, by "
+            f"{difference[worst]:.4f}"
         )
 
 

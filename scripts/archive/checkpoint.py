@@ -11,22 +11,22 @@ from scripts.failure import Failure
 from scripts.silence import allow_hub
 
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-# Entries of a config that would have code of the checkpoint's own loaded.
+# Entries of a config that make libraries load the checkpoint's own code.
 _CUSTOM_CODE = ("auto_map", "custom_pipelines")
-# Of any vocabulary, some of these are tokens.
+# Text of which any vocabulary knows some tokens.
 _TEXT = "A good film. ACGT \u597d"
 
 
 def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
-    """Save the model and the tokenizer of `model`, a folder or a name on the hub, to `folder`.
+    """Save the model and the tokenizer of `model`, a directory or a name on the hub, to `folder`.
 
-    Returns its labels, in the order of the logits, and its tokenizer. Raises Failure with one
-    sentence for what cannot be served.
+    Returns the labels, in the order of the logits, and the tokenizer. Raises Failure, with one
+    sentence, for a checkpoint that cannot be served.
     """
     if not Path(model).is_dir():
         if Path(model).exists() or model.startswith(("/", ".", "~")):
             raise Failure(f"{model} is not a directory: name one that save_pretrained wrote.")
-        allow_hub()  # a name on the hub is the one thing that is ever fetched
+        allow_hub()  # nothing but a model on the hub is ever downloaded
     from transformers import logging
 
     logging.set_verbosity_error()
@@ -40,7 +40,7 @@ def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
         tokenizer.save_pretrained(folder)
     except Failure:
         raise
-    except Exception as error:  # the loaders of three libraries raise whatever they like
+    except Exception as error:  # the loaders of three libraries raise errors of any type
         raise Failure(
             f"{model} cannot be loaded as a sequence classifier: {_reason(error)}"
         ) from None
@@ -61,8 +61,8 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
     config, names = read_json(model, "config.json"), None
     if config is None and file_of(model, "adapter_config.json"):
         raise Failure(
-            f"{model} is an adapter without its model: call merge_and_unload() on both, and save "
-            "the result."
+            f"{model} is an adapter without its base model: merge it with merge_and_unload(), and "
+            "save the result."
         )
     if config is not None:
         check_task(model, config, set(ARCHITECTURES.values()), set(CONFIG_MAPPING))
@@ -71,7 +71,7 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
         model,
         dtype="auto",
         output_loading_info=True,
-        ignore_mismatched_sizes=True,  # to be told of them below
+        ignore_mismatched_sizes=True,  # `_check_weights` reports them
         local_files_only=Path(model).is_dir(),
         trust_remote_code=False,
     )
@@ -80,14 +80,14 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
     labels = names or [checkpoint.config.id2label[i] for i in range(checkpoint.config.num_labels)]
     checkpoint.config.id2label = dict(enumerate(labels))
     checkpoint.config.label2id = {label: index for index, label in enumerate(labels)}
-    # Only the logits are read, from an output that names them.
+    # The output must be a `ModelOutput`, of which only `logits` is read.
     checkpoint.config.return_dict = True
     checkpoint.config.output_attentions = checkpoint.config.output_hidden_states = False
     return checkpoint, labels
 
 
 def _check_weights(model: str, checkpoint: Any, report: dict[str, Any]) -> None:
-    """Raise Failure where weights are missing, have other shapes than the config says, or NaN."""
+    """Raise Failure if weights are missing, not finite or of other shapes than the config says."""
     labels = checkpoint.config.num_labels
     for name, saved, expected in sorted(report["mismatched_keys"]):
         if expected[0] == labels != saved[0] and list(saved[1:]) == list(expected[1:]):
@@ -97,23 +97,23 @@ def _check_weights(model: str, checkpoint: Any, report: dict[str, Any]) -> None:
             )
         raise Failure(
             f"{model} has weights of another size than its config.json says: {name} is "
-            f"{list(saved)}, not {list(expected)}. Save the two together with save_pretrained."
+            f"{list(saved)}, not {list(expected)}. Save both together with save_pretrained."
         )
     if missing := sorted(report["missing_keys"]):
         raise Failure(
             f"{model} has no trained classification head, or not all of its weights ({missing[0]} "
-            "is missing): fine-tune it first, or name a checkpoint that is."
+            "is missing): fine-tune it first, or name a checkpoint that is fine-tuned."
         )
     for name, weight in checkpoint.named_parameters():
         if weight.is_floating_point() and not weight.isfinite().all():
             raise Failure(
                 f"{model} has weights that are not numbers (NaN or infinite, in {name}): its "
-                "training diverged; take an earlier checkpoint of it."
+                "training diverged; take an earlier checkpoint."
             )
 
 
 def _embedding_rows(checkpoint: Any) -> int | None:
-    """How many token ids the model knows; None where it looks none up in a table."""
+    """Number of rows of the token embedding; None for a model without such a table."""
     try:
         return int(checkpoint.get_input_embeddings().weight.shape[0])
     except (AttributeError, NotImplementedError):
@@ -121,7 +121,7 @@ def _embedding_rows(checkpoint: Any) -> int | None:
 
 
 def _check_inputs(model: str, checkpoint: Any, tokenizer: Any) -> None:
-    """Raise Failure where logits depend on more than ids and mask: an engine gets nothing else."""
+    """Raise Failure if logits depend on other inputs than ids and mask, all that engines pass."""
     import torch
 
     inputs = tokenizer(_TEXT, return_tensors="pt")
@@ -135,8 +135,8 @@ def _check_inputs(model: str, checkpoint: Any, tokenizer: Any) -> None:
         others = [name for name in inputs if name not in ("input_ids", "attention_mask")]
         raise Failure(
             f"{model} has scores that depend on {' and '.join(others) or 'a missing mask'} from "
-            "its tokenizer, which is not supported: let model_input_names in tokenizer_config.json "
-            "be input_ids and attention_mask, if it was trained so."
+            "its tokenizer, which is not supported: if it was trained with input_ids and "
+            "attention_mask alone, set model_input_names in tokenizer_config.json to these."
         )
 
 
@@ -149,5 +149,5 @@ def _drop_custom_code(path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     if type(error).__name__ == "SafetensorError":
-        return f"its weights are damaged or cut short ({error}); copy or download them again."
+        return f"its weights are damaged or truncated ({error}); copy or download them again."
     return (str(error).strip() or type(error).__name__).splitlines()[0]

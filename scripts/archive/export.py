@@ -3,14 +3,13 @@
     python -m scripts.archive.export FOLDER
 
 FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
-`texts.py`). Added to it are `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` for ONNX
-Runtime, and `engines.json` with the engines that passed: they agree with the torch engine, and give
-a text the same answer in any company as alone. The files of an engine that fails are deleted; torch
-always remains.
+`texts.py`). This adds `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` for ONNX
+Runtime, and `engines.json` with the engines that passed. An engine passes if it agrees with the
+torch engine and scores a text in any batch as it scores it alone. The files of an engine that fails
+are deleted; torch always remains.
 
-`build.py` runs this in a process of its own, since an exporter may do anything to an architecture
-that it was not made for, up to ending its process. The exit code is then not 0, and the last line
-is the reason.
+`build.py` runs this in a separate process, since an exporter may crash on an architecture that it
+was not made for. On failure the exit code is not 0, and the last line is the reason.
 """
 
 import io
@@ -30,7 +29,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from scripts.archive.agreement import Agreement
-from scripts.archive.independence import alone, company
+from scripts.archive.independence import batch_effect, score_alone
 from scripts.archive.packing import Inputs, Variant, variants
 from scripts.archive.quantization import fits_half, quantize
 from scripts.archive.reference import Reference
@@ -47,7 +46,7 @@ from sentiment.inference.microbatches import microbatches
 FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
 # An opset that both runtimes read.
 OPSET = 23
-# Characters of an exporter's own message that are shown.
+# Characters of an exporter's message that are shown.
 _LONGEST_REASON = 150
 # Tokens per microbatch when the engines are compared.
 TOKENS = 1024
@@ -64,7 +63,7 @@ def main() -> None:
 
 
 def root_cause(error: BaseException) -> str:
-    """The type and the first line of the error that `error` comes from."""
+    """The type and the first line of the error that caused `error`."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     first_line = (str(error).strip().splitlines() or [""])[0]
@@ -72,9 +71,9 @@ def root_cause(error: BaseException) -> str:
 
 
 def add_engines(folder: Path) -> None:
-    """Measure torch, then export and quantize; raises whatever the exporter does."""
+    """Measure torch, then export and quantize; raises what the exporter raises."""
     reference = measure_torch(folder)
-    # Of plain operators, which both runtimes fuse into faster ones than PyTorch's own attention.
+    # Both runtimes fuse the plain operators of "eager" into faster ones than PyTorch's attention.
     model = load_model(folder, dtype=torch.float32, attn_implementation="eager")
     candidates = variants(model, Checkpoint.read(folder).pad_token_id)
     for number, (variant, inputs) in enumerate(candidates, 1):
@@ -89,14 +88,14 @@ def add_engines(folder: Path) -> None:
 def measure_torch(folder: Path) -> Reference:
     """Write the row layout of the torch engine, which serves what cannot be exported."""
     reference = Reference(folder, threads())
-    layout, moved = reference.engine.layout, reference.company
-    print(f"  torch: alone and in company within {moved:.1g} ({layout} rows)")
-    write(folder, {"torch": {"layout": layout, "company": moved}})
+    layout, effect = reference.engine.layout, reference.batch_effect
+    print(f"  torch: other texts change logits by at most {effect:.1g} ({layout} rows)")
+    write(folder, {"torch": {"layout": layout, "batch_effect": effect}})
     return reference
 
 
 def add_variant(folder: Path, variant: Variant, inputs: Inputs, reference: Reference) -> None:
-    """Export one variant for all engines; raises what the exporter does, or ValueError."""
+    """Export one variant for all engines; raises what the exporter raises, or ValueError."""
     exported = folder / "exported.onnx"
     export(variant, inputs, exported)
     model = onnx.load(exported)
@@ -128,13 +127,13 @@ def export(variant: Variant, inputs: Inputs, path: Path) -> None:
 
 
 def convert(exported: Path, model: onnx.ModelProto, path: Path) -> None:
-    """Write `exported`, read as `model`, for OpenVINO; weights in fp16 if all of them fit."""
+    """Convert `exported`, loaded as `model`, for OpenVINO; weights in fp16 if that is exact."""
     import openvino
 
     weights = [numpy_helper.to_array(weight) for weight in model.graph.initializer]
     matrices = [weight for weight in weights if weight.ndim > 1 and weight.dtype == np.float32]
     half = all(fits_half(matrix) for matrix in matrices)
-    # Not by its path, which is split at commas.
+    # As bytes, since OpenVINO splits a path at its commas.
     converted = openvino.convert_model(io.BytesIO(exported.read_bytes()))
     openvino.save_model(converted, path, compress_to_fp16=half)
 
@@ -146,45 +145,45 @@ def measure(folder: Path, reference: Reference) -> dict[str, Record]:
     ids = [tokens.ids for tokens in reference.tokenizer(saved_texts(folder))]
     expected = batched(reference.engine, ids)
     record: dict[str, Record] = {}
-    # fp32 first: what it fails for is in the exported graph, which the others share.
+    # fp32 first: if it fails, the exported graph is wrong, which the others share.
     for name in ("fp32", "int8", "bf16"):
         if name == "bf16" and not has_bf16():
             continue
         try:
             engine = engines.load(name, folder, checkpoint.pad_token_id, threads())
-            moved = check_independence(name, engine, reference)
+            effect = check_independence(name, engine, reference)
             agreement = Agreement.of(batched(engine, ids), expected, activation)
             if not agreement.good:
-                raise ValueError(f"{agreement}, which is too little")
+                raise ValueError(f"it agrees too little with torch ({agreement})")
         except Exception as error:
             if name == "fp32":
                 raise
             print(f"  {name}: not used ({root_cause(error)})")
             continue
-        print(f"  {name}: {agreement}; alone and in company within {moved:.1g}")
-        record[name] = {**agreement.record(), "layout": engine.layout, "company": moved}
+        print(f"  {name}: {agreement}; other texts change logits by at most {effect:.1g}")
+        record[name] = {**agreement.record(), "layout": engine.layout, "batch_effect": effect}
     if "int8" not in record:
         (folder / INT8).unlink()
-    torch_record = {"layout": reference.engine.layout, "company": reference.company}
+    torch_record = {"layout": reference.engine.layout, "batch_effect": reference.batch_effect}
     return write(folder, {**record, "torch": torch_record})
 
 
 def check_independence(name: str, engine: Engine, reference: Reference) -> float:
-    """Largest difference that company makes; raises ValueError if it exceeds the tolerance.
+    """Return the engine's batch effect (see `batch_effect`).
 
-    So does a difference from the reference, for an engine that has a tolerance for it.
+    Raises ValueError if the effect, or a difference from the reference, exceeds its tolerance.
     """
     tolerance = TOLERANCES[name]
-    logits = alone(engine, reference.texts)
+    logits = score_alone(engine, reference.texts)
     off = difference(logits, reference.logits, reference.value_range)
     if tolerance.reference is not None and not off <= tolerance.reference:
         raise ValueError(
-            f"it computes something else than the checkpoint (logits off by {off:.1g})"
+            f"it does not compute what the checkpoint computes (logits off by {off:.1g})"
         )
-    moved = company(engine, reference.texts, logits, reference.value_range)
-    if not moved <= tolerance.company:
-        raise ValueError(f"a text's answer depends on the other texts (logits off by {moved:.1g})")
-    return moved
+    effect = batch_effect(engine, reference.texts, logits, reference.value_range)
+    if not effect <= tolerance.batch_effect:
+        raise ValueError(f"a text's score depends on other texts (logits off by {effect:.1g})")
+    return effect
 
 
 def batched(engine: Engine, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
@@ -212,7 +211,7 @@ def write(folder: Path, record: dict[str, Record]) -> dict[str, Record]:
 
 
 def threads() -> int:
-    """Threads to measure with."""
+    """Number of threads to measure with."""
     return os.cpu_count() or 1
 
 

@@ -1,7 +1,7 @@
-"""Whether an engine gives a text the same answer in any company as alone.
+"""Whether an engine scores a text in any batch as it scores it alone.
 
-Some architectures mix the rows of a batch, or let padding change a score, and some exported graphs
-do so where the checkpoint does not. One client's text would then change another client's answer.
+Some architectures mix the rows of a batch, or let padding change a score; so may an exported graph.
+One client's text would then change another client's answer.
 """
 
 import random
@@ -18,27 +18,27 @@ Logits = NDArray[np.float32]
 
 _BATCHES = 24
 _LARGEST_BATCH = 20
-# Of a batch, padding included, unless two texts have more.
+# Most tokens of a batch, padding included; two texts may have more.
 _TOKENS = 2048
-# Packed rows are at least this wide, so that texts of all lengths share them.
+# Packed rows are at least this wide, so that short texts share rows too.
 _WIDTH = 64
 
 
-def alone(engine: Engine, texts: Texts) -> Logits:
-    """Logits [texts, labels] of each text in a call of its own."""
+def score_alone(engine: Engine, texts: Texts) -> Logits:
+    """Logits [texts, labels], with one call per text."""
     return np.concatenate([engine.logits([[text]]) for text in texts])
 
 
-def company(
+def batch_effect(
     engine: Engine,
     texts: Texts,
     logits_alone: Logits,
     value_range: NDArray[np.float64] | None = None,
 ) -> float:
-    """Largest difference that other texts make, over random batches in the engine's row layout.
+    """Largest change of a text's logits by other texts, over random batches in the engine's layout.
 
-    `texts` are token ids, int32 [tokens]; `logits_alone` [texts, labels] are this engine's;
-    `value_range` [labels] is that of a regression, see `tolerance.difference`.
+    `texts` are token ids, int32 [tokens]. `logits_alone` [texts, labels] are those of
+    `score_alone`. `value_range` [labels] is that of a regression, see `tolerance.difference`.
     """
     draw = random.Random(0)  # noqa: S311
     largest = 0.0
@@ -51,7 +51,7 @@ def company(
 
 
 def random_rows(lengths: Sequence[int], layout: Layout, draw: random.Random) -> list[list[int]]:
-    """A batch of texts, by index, that the layout allows, in any order."""
+    """A random batch that the layout allows: rows of indices of texts, in any order."""
     first = draw.randrange(len(lengths))
     others = [
         index
@@ -78,5 +78,5 @@ def random_rows(lengths: Sequence[int], layout: Layout, draw: random.Random) -> 
 
 
 def pick(texts: Texts, rows: Sequence[Sequence[int]]) -> Rows:
-    """The texts of those indices, in the same rows."""
+    """The texts at these indices, in the same rows."""
     return [[texts[index] for index in row] for row in rows]

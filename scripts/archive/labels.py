@@ -5,18 +5,18 @@ from typing import Any
 
 from scripts.failure import Failure
 
-# Scores that the answer to one request may hold. Each costs the worker about 100 bytes and one
-# microsecond, so these are 0.5 GB and 5 s.
+# Most scores in the answer to one request. A score costs the worker about 100 bytes and one
+# microsecond, so these take 0.5 GB and 5 s.
 MAX_SCORES = 5_000_000
-# What a label costs in an answer besides its name: quotes, colon, comma and the score's digits.
+# Bytes per label in an answer, without its name: quotes, colon, comma and the score's digits.
 _BYTES_PER_SCORE = 13
 
 
 def label_names(config: Mapping[str, Any]) -> list[str] | None:
-    """The names in the order of the logits, or None where `config` leaves them to the library.
+    """The names in the order of the logits, or None if `config` leaves them to the library.
 
-    Numbers and booleans become what the pipeline's answer prints. Raises Failure for labels that
-    the pipeline could not answer with, or that two logits share.
+    Numbers and booleans become the strings that the pipeline prints. Raises Failure for names that
+    the pipeline cannot print, or that two logits share.
     """
     names = config.get("id2label")
     if names is None:
@@ -46,9 +46,9 @@ def label_names(config: Mapping[str, Any]) -> list[str] | None:
 
 def _name(index: int, name: Any) -> str:
     if not isinstance(name, str | int | float):
-        raise Failure(f"config.json: id2label has no name for logit {index}: give it a text.")
+        raise Failure(f"config.json: id2label has no name for logit {index}: name it.")
     if not str(name).strip():
-        raise Failure(f"config.json: id2label has an empty name for logit {index}: give it a text.")
+        raise Failure(f"config.json: id2label has an empty name for logit {index}: name it.")
     try:
         str(name).encode()
     except UnicodeEncodeError:
@@ -60,7 +60,7 @@ def _name(index: int, name: Any) -> str:
 
 
 def check_size(labels: Sequence[str], max_texts_per_request: int, max_response_bytes: int) -> None:
-    """Raise Failure where a worker could not answer with all `labels`.
+    """Raise Failure if a worker could not answer with all `labels`.
 
     `max_texts_per_request` and `max_response_bytes` are those of `model-config.yaml`.
     """
@@ -74,8 +74,7 @@ def check_size(labels: Sequence[str], max_texts_per_request: int, max_response_b
     if len(labels) * max_texts_per_request > MAX_SCORES:
         fewer = max(MAX_SCORES // len(labels), 1)
         raise Failure(
-            f"{len(labels)} labels are too many for requests of {max_texts_per_request} texts, "
-            "which a worker would run out of memory or time for: set "
-            f"handler.max_texts_per_request in handler/model-config.yaml to {fewer}, or use fewer "
-            "labels."
+            f"{len(labels)} labels are too many for requests of {max_texts_per_request} texts: a "
+            "worker would run out of memory or time. Set handler.max_texts_per_request in "
+            f"handler/model-config.yaml to {fewer}, or use fewer labels."
         )

@@ -1,4 +1,4 @@
-"""Loads the handler of an unpacked archive without TorchServe's server."""
+"""Load the handler of an unpacked archive without a running TorchServe."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ from ts.utils.util import get_yaml_config
 
 
 def load_handler(folder: Path) -> Any:
-    """Return the `SentimentHandler` of an unpacked archive, warmed up, as TorchServe does on a CPU.
+    """The `SentimentHandler` of an unpacked archive, initialized as TorchServe does on a CPU.
 
-    The archive, or `handler/`, must be importable.
+    The archive, or `handler/`, must be on the import path.
     """
     from sentiment_handler import SentimentHandler
 

@@ -1,4 +1,4 @@
-"""Texts that tell tokenizers and models apart: what a user may send, however unlikely."""
+"""Unusual texts that show differences between tokenizers: anything that a user may send."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,9 +24,9 @@ _PLAIN = (
 
 
 def odd_texts(tokenizer: Any, texts: Sequence[str]) -> list[str]:
-    """Odd texts for a tokenizer of `transformers`: its special tokens typed, and `texts` cut.
+    """Odd texts for a tokenizer of `transformers`, some with its special tokens typed as text.
 
-    The last two are longer than any limit, and show at which end a text is cut.
+    The last two are made of `texts` and longer than any limit: they show which side is truncated.
     """
     plain = texts[0]
     special = [str(token) for token in tokenizer.all_special_tokens]

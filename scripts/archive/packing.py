@@ -1,8 +1,8 @@
-"""The variants in which a classifier can be exported, by how texts share rows.
+"""The variants in which a classifier can be exported, with one or several texts per row.
 
-Each is a module around the checkpoint's model whose `forward` takes some of the arrays that
-`sentiment.inference.engines.engine.arrays` makes, named by `inputs`, and returns logits
-[texts, labels]. Whether a variant computes what the checkpoint does is measured by the caller.
+Each is a module around the checkpoint's model. Its `forward` takes those arrays of
+`sentiment.inference.engines.engine.arrays` that `inputs` names, and returns logits [texts, labels].
+The caller measures whether a variant computes what the checkpoint computes.
 """
 
 from contextlib import suppress
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sentiment.inference.engines.engine import arrays
 
-# Masks an attention score before softmax: fp16 can hold it, and its exponential is 0.
+# Added to a masked attention score before softmax: fp16 can hold it, and its exponential is 0.
 _MASKED = -1e4
 # Float tolerance for reordered sums.
 _TOLERANCE = 1e-4
@@ -23,7 +23,7 @@ Inputs = dict[str, torch.Tensor]
 
 
 class Padded(torch.nn.Module):
-    """One text per row. It returns the logits alone, without caches or hidden states."""
+    """One text per row. Returns only the logits, without caches or hidden states."""
 
     description = "one text per row"
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
@@ -41,8 +41,8 @@ class Padded(torch.nn.Module):
 class LastToken(Padded):
     """One text per row, for decoders without a pad token.
 
-    Their own head takes one row per call, for it finds the end of a text by its pad token. Here the
-    attention mask shows where it is.
+    Their own head takes one row per call, since it finds the end of a text by the pad token. This
+    one finds it by the attention mask.
     """
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -58,8 +58,8 @@ class LastToken(Padded):
 class LastEndOfSequence(Padded):
     """One text per row, for encoder-decoders, whose head reads the last end-of-sequence token.
 
-    Their own head gathers such tokens over all rows, so a row with one more, typed by a user, would
-    shift what the other rows read.
+    Their own head gathers these tokens over all rows. If a user types one, it reads the wrong
+    tokens of the other rows.
     """
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -90,7 +90,8 @@ class Packed(torch.nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        # RoBERTa and its kin skip padding tokens, also typed ones, and count from behind their id.
+        # RoBERTa and its relatives give padding tokens no position, even if a user typed them, and
+        # start positions at padding_idx + 1.
         self.padding_idx: int | None = getattr(model.base_model.embeddings, "padding_idx", None)
 
     def forward(
@@ -100,7 +101,7 @@ class Packed(torch.nn.Module):
         position_ids: torch.Tensor,
         first_token: torch.Tensor,
     ) -> torch.Tensor:
-        """What `arrays` makes -> logits [texts, labels]."""
+        """The arrays of `arrays` -> logits [texts, labels]."""
 
         def keep_first(module: Any, args: Any, output: Any) -> Any:
             hidden = output.last_hidden_state.flatten(0, 1)  # [rows * width, size]
@@ -127,10 +128,11 @@ class Packed(torch.nn.Module):
 def skip_padding(
     input_ids: torch.Tensor, position_ids: torch.Tensor, padding_idx: int
 ) -> torch.Tensor:
-    """Positions as RoBERTa counts them, for each text of packed rows; all are [rows, width].
+    """Positions as RoBERTa counts them, per text of packed rows; all arrays are [rows, width].
 
-    A padding token has the position `padding_idx`, and the others are counted from behind it. So
-    does `create_position_ids_from_input_ids` in `transformers`, for one text per row.
+    A padding token has the position `padding_idx`, and other tokens are counted from
+    `padding_idx + 1`. Source, for one text per row: `create_position_ids_from_input_ids` in
+    `transformers`.
     """
     counts = torch.ne(input_ids, padding_idx).long()
     before = counts.cumsum(1) - counts  # in the row
@@ -144,9 +146,9 @@ Variant = Padded | Packed
 def variants(model: Any, pad_token_id: int) -> list[tuple[Variant, Inputs]]:
     """The variants in which `model` may be exported, the fastest first.
 
-    Each comes with inputs to trace it with, which have more than one row, text and token, since the
-    exporter takes a size of 1 for a constant. Packed is among them only if its logits are then what
-    they are for each text alone.
+    Each comes with inputs to trace it. They have more than one row, text and token, since the
+    exporter treats a size of 1 as constant. `Packed` is included only if its logits equal those of
+    each text alone.
     """
     ids = np.array([number for number in range(30) if number != pad_token_id], np.int32)
     a, b, c, d, e = np.split(ids, [5, 11, 15, 20])
@@ -154,7 +156,7 @@ def variants(model: Any, pad_token_id: int) -> list[tuple[Variant, Inputs]]:
     result: list[tuple[Variant, Inputs]] = [
         (padded, _inputs(padded, [[a], [b], [c]], pad_token_id))
     ]
-    # An architecture may do anything with arguments that it was not written for.
+    # An architecture may raise anything for arguments that it was not written for.
     with suppress(Exception), torch.no_grad():
         packed = Packed(model)
         inputs = _inputs(packed, [[a, b], [c, d], [e]], pad_token_id)

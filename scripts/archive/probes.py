@@ -1,6 +1,6 @@
-"""Texts that try a checkpoint: of every length, with its special tokens typed as text.
+"""Texts that probe a checkpoint: of many lengths, and with its special tokens typed as text.
 
-They are made of the checkpoint's own vocabulary, so they suit any language.
+They are made of the checkpoint's vocabulary, so they suit any language.
 """
 
 import json
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import tokenizers
 
-# Numbers of words; longer texts follow in steps of the last factor, until one has to be cut.
+# Numbers of words per text; one text is longer than the model takes.
 _LENGTHS = (1, 2, 4, 9, 20, 45, 100)
-# Special tokens that are tried, of those that a tokenizer has.
+# Most special tokens that are probed.
 _SPECIALS = 10
 
 
 def probes(model_dir: Path, max_tokens: int) -> list[str]:
-    """The texts for the checkpoint in `model_dir`, which scores `max_tokens`. Always the same."""
+    """The probes for the checkpoint in `model_dir`, which scores `max_tokens`; deterministic."""
     draw = random.Random(0)  # noqa: S311
     tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
     specials = special_tokens(model_dir)
@@ -41,7 +41,7 @@ def probes(model_dir: Path, max_tokens: int) -> list[str]:
 
 
 def special_tokens(model_dir: Path) -> list[str]:
-    """The special tokens that a user may type: those with a role first, at most ten."""
+    """The special tokens that a user may type, at most ten; those with a role come first."""
     path = model_dir / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
     named = [value for name, value in sorted(settings.items()) if name.endswith("_token")]
@@ -53,7 +53,7 @@ def special_tokens(model_dir: Path) -> list[str]:
 
 
 def _words(tokenizer: tokenizers.Tokenizer, draw: random.Random) -> list[str]:
-    """Words of the vocabulary, some of them unknown to it."""
+    """Words of the vocabulary, decoded from random tokens."""
     ids = list(tokenizer.get_vocab(with_added_tokens=False).values())
     decoded = (
         tokenizer.decode([number]).strip() for number in draw.sample(ids, min(300, len(ids)))

@@ -1,8 +1,8 @@
-"""An exported model in fp32 -> one whose matrices are multiplied in int8.
+"""Quantize an exported fp32 model, so that its matrices are multiplied in int8.
 
 Weights have one scale per column. Activations are quantized dynamically, with one scale per token.
-With one scale for the whole batch, as in ONNX Runtime's own quantizer, a score would depend on the
-other texts of the batch, and three times as many labels would change.
+ONNX Runtime's own quantizer has one scale per batch: a score would depend on the other texts of the
+batch, and three times as many labels would change.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-# The runtime is fast at u8 times s8: activations of -127..127 are stored shifted by this.
+# Zero point: u8 times s8 is fast, so activations of -127..127 are stored shifted by this.
 ZERO = 128
 
 
 def quantize(model: ModelProto) -> ModelProto:
-    """Compute every product with a constant matrix in int8; those of attention stay in fp32."""
+    """Compute every product with a constant matrix in int8; attention products stay in fp32."""
     weights: dict[str, NDArray[Any]] = {
         weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer
     }
     constants: dict[str, NDArray[Any]] = {
         "int8_one": np.array(1, np.float32),
         "int8_most": np.array(127, np.float32),
-        "int8_least": np.array(1e-9, np.float32),  # of a row of zeros
+        "int8_least": np.array(1e-9, np.float32),  # for a row of zeros
         "int8_axis": np.array([-1], np.int64),
         "int8_zero": np.array(ZERO, np.uint8),
     }
@@ -35,7 +35,7 @@ def quantize(model: ModelProto) -> ModelProto:
             nodes.append(node)
             continue
         (x, weight), (y,) = node.input, node.output
-        if x not in rows:  # query, key and value read the same
+        if x not in rows:  # query, key and value share their input
             rows.add(x)
             nodes += _rows(x)
         if f"{weight}_int8" not in constants:
@@ -57,7 +57,7 @@ def quantize(model: ModelProto) -> ModelProto:
 
 
 def _rows(x: str) -> list[Any]:
-    """Nodes from x [..., columns] to x_int8, u8 of its shape, and x_scale [..., 1]."""
+    """Nodes that quantize x [..., columns] to x_int8, u8 of that shape, and x_scale [..., 1]."""
     return [
         _node("Abs", [x], f"{x}_abs"),
         _node("ReduceMax", [f"{x}_abs", "int8_axis"], f"{x}_max", keepdims=1),
@@ -70,7 +70,7 @@ def _rows(x: str) -> list[Any]:
 
 
 def _columns(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Weight [rows, columns] as int8 of its shape and scales [columns]."""
+    """Quantize a weight [rows, columns] to int8 of that shape and scales [columns]."""
     scale = np.abs(weight).max(axis=0) / np.float32(127)
     scale[scale == 0] = 1
     return np.round(weight / scale).astype(np.int8), scale
@@ -81,7 +81,7 @@ def _node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> A
 
 
 def _halve(nodes: list[Any], weights: dict[str, NDArray[Any]]) -> None:
-    """Store embeddings as fp16 if that loses nothing; looked-up rows are cast back."""
+    """Store embeddings as fp16 if that is exact; rows are cast back after the lookup."""
     for name, values in list(weights.items()):
         readers = [node for node in nodes if name in node.input]
         looked_up = all(node.op_type == "Gather" and node.input[0] == name for node in readers)

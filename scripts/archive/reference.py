@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.archive.agreement import value_range
-from scripts.archive.independence import Texts, alone, company
+from scripts.archive.independence import Texts, batch_effect, score_alone
 from scripts.archive.probes import probes
 from scripts.archive.tolerance import TOLERANCES
 from sentiment.inference.activation import activation_for
@@ -12,7 +12,7 @@ from sentiment.inference.engines.engine import Layout
 from sentiment.inference.engines.torch_engine import TorchEngine
 from sentiment.inference.tokenizer import Tokenizer, longest_input
 
-# As in `model-config.yaml`; longer inputs only take longer.
+# As in `model-config.yaml`; longer inputs would only take more time.
 _MAX_TOKENS = 512
 
 
@@ -21,21 +21,22 @@ class Reference:
 
     `texts` are the probes' token ids; `logits` [texts, labels] are those of each text alone.
     `value_range` [labels] is None unless the checkpoint is a regression. `engine` has the first row
-    layout in which company changes no answer, and `company` is the largest difference in it.
+    layout in which other texts change no score beyond the tolerance; `batch_effect` is the largest
+    change in it.
     """
 
     def __init__(self, folder: Path, threads: int) -> None:
-        """Load what `save_pretrained` wrote to `folder`; raises whatever the model does."""
+        """Load what `save_pretrained` wrote to `folder`; raises what the model raises."""
         checkpoint = Checkpoint.read(folder)
         max_tokens = min(_MAX_TOKENS, longest_input(folder, checkpoint.max_positions))
         self.tokenizer = Tokenizer(folder, max_tokens)
         self.engine = TorchEngine(folder, "single", threads)
         tokens = self.tokenizer(probes(folder, max_tokens))
         self.texts: Texts = [text.ids for text in tokens if len(text.ids)]
-        self.logits = alone(self.engine, self.texts)
+        self.logits = score_alone(self.engine, self.texts)
         activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
         self.value_range = value_range(self.logits) if activation == "none" else None
-        self.company = 0.0
+        self.batch_effect = 0.0
         self.engine.layout = self._choose_layout()
 
     def _choose_layout(self) -> Layout:
@@ -43,10 +44,12 @@ class Reference:
         for layout in layouts:
             self.engine.layout = layout
             try:
-                self.company = company(self.engine, self.texts, self.logits, self.value_range)
+                self.batch_effect = batch_effect(
+                    self.engine, self.texts, self.logits, self.value_range
+                )
             except Exception:  # noqa: S112 - some models refuse batches
                 continue
-            if self.company <= TOLERANCES["torch"].company:
+            if self.batch_effect <= TOLERANCES["torch"].batch_effect:
                 return layout
-        self.company = 0.0
+        self.batch_effect = 0.0
         return "single"

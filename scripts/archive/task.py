@@ -1,6 +1,6 @@
-"""What a checkpoint was made for, by its `config.json`: anything but classifying texts is refused.
+"""Refuse a checkpoint whose `config.json` names another task than text classification.
 
-Read before `transformers` loads anything, so that no code that comes with a checkpoint is run.
+This happens before `transformers` loads anything, so that no code of a checkpoint is ever run.
 """
 
 from collections.abc import Collection, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.failure import Failure
 
-# The end of the architecture's name -> what such a model does.
+# Suffix of the architecture's name -> what such a model does.
 _TASKS = {
     "ForTokenClassification": "labels each token",
     "ForMultipleChoice": "chooses among several answers",
@@ -35,22 +35,22 @@ def check_task(
     architectures: Collection[str],
     model_types: Collection[str],
 ) -> None:
-    """Raise Failure unless `config` is that of a sequence classifier, without code of its own.
+    """Raise Failure unless `config` is that of a sequence classifier without custom code.
 
     `architectures` and `model_types` are those that `transformers` has. A config that names no
-    architecture is left to its weights.
+    architecture passes; its weights are checked later.
     """
     custom = config.get("auto_map") or {}
     known = config.get("model_type") in model_types
     if "AutoModelForSequenceClassification" in custom or (custom and not known):
         raise Failure(
-            f"{model} needs code of its own (auto_map in config.json), which is never run: package "
-            "a checkpoint of an architecture that transformers has."
+            f"{model} needs custom code (auto_map in config.json), which is never run: package a "
+            "checkpoint of an architecture that transformers has."
         )
     if config.get("custom_pipelines"):
         raise Failure(
-            f"{model} brings a pipeline of its own (custom_pipelines in config.json), whose code "
-            "is never run: remove the entry, if the checkpoint works without."
+            f"{model} has a custom pipeline (custom_pipelines in config.json), whose code is never "
+            "run: remove the entry, if the checkpoint works without it."
         )
     names = config.get("architectures") or []
     names = [names] if isinstance(names, str) else list(names)

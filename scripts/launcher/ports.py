@@ -1,4 +1,4 @@
-"""Free ports."""
+"""Find free ports."""
 
 import contextlib
 import socket
@@ -6,7 +6,7 @@ import socket
 
 def free_ports(count: int) -> list[int]:
     """Return `count` different ports of 127.0.0.1 that nothing listens on."""
-    with contextlib.ExitStack() as probes:  # all are held until the last one is known
+    with contextlib.ExitStack() as probes:  # all stay open until the end, so that they differ
         sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in sockets:
             probe.bind(("127.0.0.1", 0))

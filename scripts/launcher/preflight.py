@@ -1,4 +1,4 @@
-"""What can be known to fail before TorchServe is started, each with what to change."""
+"""Checks before TorchServe is started; each failure says what to change."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from scripts.launcher.properties import Properties
 
 # Linux's limit for the path of a Unix socket, in bytes, without the NUL at its end.
 SOCKET_PATH_BYTES = 107
-# Room for the extracted archive, and some to work in.
+# Free disk space needed, on top of the extracted archive.
 FREE_BYTES = 200_000_000
 
 
 def check_archive(archive: Path, model: str) -> None:
-    """Raises Failure where an archive is missing, cut short, or of a model of another name."""
+    """Raises Failure if the archive is missing, damaged, or of a model with another name."""
     if not archive.exists():
         raise Failure(f"{archive} is missing: build it with 'make archive'.")
     try:
@@ -36,7 +36,7 @@ def check_archive(archive: Path, model: str) -> None:
 
 
 def check_ports(properties: Properties) -> None:
-    """Raises Failure where a port of the configuration cannot be listened on."""
+    """Raises Failure if a port of the configuration is not available."""
     for setting, (host, port) in properties.ports().items():
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -51,7 +51,7 @@ def check_ports(properties: Properties) -> None:
 
 
 def check_temp(temp: Path, archive: Path) -> None:
-    """Raises Failure where a temporary folder is too full, or its path too long for a socket."""
+    """Raises Failure if the disk of `temp` is too full, or its path too long for a socket."""
     socket_path = os.fsencode(temp / ".ts.sock.65535")
     if len(socket_path) > SOCKET_PATH_BYTES:
         raise Failure(

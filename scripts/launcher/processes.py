@@ -1,4 +1,4 @@
-"""The processes of one TorchServe, known by its temporary folder."""
+"""The processes of one TorchServe, identified by its temporary folder."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ STOP_SECONDS = 15.0
 
 
 class Processes:
-    """Java and its workers, as they are at this moment. Workers outlive a Java that was killed."""
+    """A snapshot of Java and its workers, which outlive a Java that was killed."""
 
     def __init__(self, temp: str | None) -> None:
-        """Find those of a temporary folder; with None there are none."""
+        """Find the processes of the temporary folder `temp`; none if it is None."""
         self.java: psutil.Process | None = None
         self.workers: list[psutil.Process] = []
         for process in psutil.process_iter() if temp else ():
@@ -29,7 +29,7 @@ class Processes:
 
     @property
     def all(self) -> list[psutil.Process]:
-        """Java, if it runs, and the workers."""
+        """Java, if it is running, and the workers."""
         return [*([self.java] if self.java else []), *self.workers]
 
 
@@ -37,7 +37,7 @@ def end(temp: str | None) -> bool:
     """End Java and its workers; False if none was running. Raises Failure if not permitted."""
     running = Processes(temp)
     if running.java is not None:
-        _signal(running.java.terminate)  # it ends its workers; TorchServe drains nothing
+        _signal(running.java.terminate)  # Java ends its workers; TorchServe does not drain requests
         psutil.wait_procs(running.all, timeout=STOP_SECONDS)
     left = Processes(temp).all
     for process in left:

@@ -1,4 +1,4 @@
-"""TorchServe's `config.properties`, as far as the scripts need it."""
+"""Read and write TorchServe's `config.properties`."""
 
 import json
 import re
@@ -20,7 +20,7 @@ class Properties:
 
     @classmethod
     def read(cls, path: Path) -> "Properties":
-        """Read a Java properties file: comments, and values continued after a backslash."""
+        """Read a Java properties file, with its comments and lines continued by a backslash."""
         text = re.sub(r"\\\n\s*", "", path.read_text(encoding="latin-1"))
         values = {}
         for line in text.splitlines():
@@ -30,40 +30,40 @@ class Properties:
         return cls(path, values)
 
     def write(self, path: Path, **changes: str) -> "Properties":
-        """Write these settings with some changed, for a server of another kind."""
+        """Write these settings to `path` with some `changes`, and return them."""
         values = self.values | changes
         text = "".join(f"{k}={v}\n" for k, v in values.items())
-        # Java reads Latin-1 with escapes, UTF-16 code units in hexadecimal.
+        # Java reads Latin-1; other characters are escaped as UTF-16 code units.
         path.write_text(re.sub(r"[^\x00-\x7f]", _escape, text), encoding="ascii")
         return Properties(path, values)
 
     @property
     def inference(self) -> str:
-        """Where this machine reaches the inference API."""
+        """The address at which this machine connects to the inference API."""
         return reachable(self.values.get("inference_address", "http://127.0.0.1:8080"))
 
     @property
     def management(self) -> str:
-        """Where this machine reaches the management API."""
+        """The address at which this machine connects to the management API."""
         return reachable(self.values.get("management_address", "http://127.0.0.1:8081"))
 
     @property
     def metrics(self) -> str:
-        """Where this machine reaches the metrics."""
+        """The address at which this machine connects to the metrics API."""
         return reachable(self.values.get("metrics_address", "http://127.0.0.1:8082"))
 
     @property
     def needs_token(self) -> bool:
-        """Whether TorchServe requires tokens, which is its default."""
+        """Whether TorchServe requires tokens, as it does by default."""
         return self.values.get("disable_token_authorization", "false") != "true"
 
     @property
     def models(self) -> dict[str, Any]:
-        """Model name -> version -> its settings, as `models` has them."""
+        """Model name -> version -> settings, from the setting `models`."""
         return dict(json.loads(self.values.get("models", "{}")))
 
     def ports(self) -> dict[str, tuple[str, int]]:
-        """Setting -> (host, port), for every port that the server will listen on."""
+        """Setting -> (host, port), for every port that the server listens on."""
         ports = {}
         for name, default in (("inference", 8080), ("management", 8081), ("metrics", 8082)):
             setting = f"{name}_address"

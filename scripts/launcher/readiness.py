@@ -1,4 +1,4 @@
-"""Waits until a server that was started has answered, or says at once why it never will."""
+"""Wait until a new server has answered a request, or fail at once if it never will."""
 
 import re
 import time
@@ -16,12 +16,12 @@ from sentiment_client import (
     Unauthorized,
 )
 
-# A worker imports PyTorch and loads the model; a cold disk takes its time.
+# A worker imports PyTorch and loads the model, which is slow from a cold disk.
 START_SECONDS = 180.0
 _POLL_SECONDS = 0.2
-# Of the log, in a failure.
+# Lines of the log that a failure shows.
 _LAST_LINES = 40
-# The last line of a Python traceback and the first of a Java one, as they stand in the log.
+# The last line of a Python traceback and the first line of a Java stack trace in the log.
 _EXCEPTION = re.compile(
     r"^(?:.* MODEL_LOG - )?(?:\w+\.)*(\w+(?:Error|Exception)|Invalid configuration): (.+)$",
     re.MULTILINE,
@@ -29,7 +29,7 @@ _EXCEPTION = re.compile(
 
 
 class Readiness:
-    """Polls one server; `processes` and `log` read their present state."""
+    """Polls one server; `processes` and `log` return the current processes and log."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Readiness:
         self._workers: set[int] = set()
 
     def wait(self, client: SentimentClient, text: str) -> Prediction:
-        """Return the answer to `text` when a worker is ready; raises Failure."""
+        """Wait for a ready worker and return its answer to `text`; raises Failure."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self._check_processes()
@@ -65,19 +65,19 @@ class Readiness:
         try:
             model = self._management.describe(self._model)
         except NotFound:
-            # TorchServe loads its archives before it listens: one that is not there by now has
-            # failed, which is a line in its log and nothing else.
+            # TorchServe loads archives before it listens, and only logs it if one fails. So an
+            # archive that is missing now has failed.
             raise self._failure("TorchServe could not load the archive", explain=True) from None
         if model.max_workers == 0:
             raise self._failure("The model is configured to have no workers: set minWorkers to 1.")
         return bool(model.ready_workers)
 
     def _check_processes(self) -> None:
-        """Raises Failure where Java or a worker has exited."""
+        """Raises Failure if Java or a worker has exited."""
         processes = self._processes()
         if processes.java is None:
             raise self._failure("TorchServe stopped while it was starting", explain=True)
-        # TorchServe starts another one in the place of a worker that died, time after time.
+        # TorchServe replaces a worker that died, again and again.
         pids = {worker.pid for worker in processes.workers}
         if self._workers - pids:
             raise self._failure("The worker died while it was loading the model", explain=True)
@@ -91,7 +91,7 @@ class Readiness:
 
 
 def root_cause(log: str) -> str:
-    """The first exception of a log with its message, on one line; empty where there is none.
+    """The first exception of a log with its message, on one line; empty if there is none.
 
     >>> root_cause("2026-01-01 [INFO ] MODEL_LOG - ValueError: handler.engine must be torch")
     'ValueError: handler.engine must be torch'

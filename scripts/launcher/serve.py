@@ -15,19 +15,19 @@ from scripts.launcher.server import EXAMPLE, MODEL, Server
 from scripts.paths import ROOT
 from sentiment_client import Prediction, SentimentError
 
-# The variables from which curl takes a proxy for http://.
+# The environment variables in which curl looks for a proxy for http://.
 _PROXIES = {"http_proxy", "all_proxy", "ALL_PROXY"}
 
 
 def main() -> int:
-    """Run the command that was named; the exit code is 1 if it failed, 2 if there is no such."""
+    """Run the command; the exit code is 1 if it fails, 2 if it does not exist."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.launcher.serve",
         description="Start or stop the TorchServe of this checkout.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("start", help="start it, and wait until it has answered a request")
-    commands.add_parser("stop", help="end it with all its processes")
+    commands.add_parser("start", help="start the server, and wait until it has answered a request")
+    commands.add_parser("stop", help="stop the server with all its processes")
     command = parser.parse_args().command
     try:
         server = Server(
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def start(server: Server) -> None:
-    """Start it, or say that it is up already; either way show a real answer."""
+    """Start the server unless it is running; show its answer to an example."""
     if server.java() is None:
         print("Starting TorchServe", flush=True)
         show(server, server.start(), "is up")
@@ -84,15 +84,15 @@ def start(server: Server) -> None:
 
 
 def stop(server: Server) -> None:
-    """Stop, or say that there is nothing to stop."""
+    """Stop the server, or say that it was not running."""
     print("Stopped." if server.stop() else "The server was not running.")
 
 
 def show(server: Server, answer: Prediction, state: str) -> None:
-    """Print where it is, a command that sends it a text, and the answer it just gave."""
+    """Print the address, a command that sends a text, and the server's `answer` to it."""
     url = f"{server.properties.inference}/predictions/{MODEL}"
     body = json.dumps({"text": EXAMPLE})
-    # Without it curl, too, would send the text to a proxy.
+    # Otherwise curl would send the text to the proxy.
     options = " --noproxy '*'" if _PROXIES & os.environ.keys() else ""
     if server.properties.needs_token:
         read = "import json; print(json.load(open('key_file.json'))['inference']['key'])"

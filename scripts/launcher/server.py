@@ -1,6 +1,6 @@
 """Start one TorchServe, wait until it has answered, and end it with all its processes.
 
-Both `make serve` and the tests use this, so what is tested is what is served.
+`make serve` and the tests both use this.
 """
 
 import json
@@ -25,17 +25,18 @@ from sentiment_client import ManagementClient, Prediction, SentimentClient
 
 MODEL = "sentiment"
 EXAMPLE = "A gripping, beautifully shot film."
-# Variables of the user that the server must not inherit: TorchServe's win over the configuration,
-# and Python's could put another `sentiment` before the archive's.
+# Prefixes of environment variables that the server must not inherit: TorchServe's override the
+# configuration, and Python's could put another `sentiment` before the archive's.
 _NOT_INHERITED = ("TS_", "PYTHON")
 
 
 class Server:
-    """One TorchServe instance, known by its folder `run`, which holds its log and its state.
+    """One TorchServe instance; its folder `run` holds its log and its state.
 
-    Paths in `properties` are relative to `home`, where TorchServe also writes key_file.json, the
-    tokens; so two instances need two homes. Worker sockets and extracted archives go to a private
-    temporary folder: they are named by number alone, and a long path is too long for a socket.
+    Paths in `properties` are relative to `home`. TorchServe writes its tokens there, to
+    key_file.json, so two instances need two homes. Worker sockets and extracted archives go to a
+    private temporary folder, since sockets have the same names in all instances and need a short
+    path.
     """
 
     def __init__(
@@ -49,17 +50,17 @@ class Server:
         self.log = run / "torchserve.log"
         self.key_file = home / "key_file.json"
         self._state = run / "server.json"
-        # This server is on this machine: no request to it, with its texts, goes through a proxy.
+        # The server is on this machine: no text may go to it through a proxy.
         bypass_proxies(host for host, _ in properties.ports().values())
 
     def start(self) -> Prediction:
-        """Start and wait; returns the answer to `EXAMPLE`, or raises Failure and leaves nothing."""
+        """Start and wait; returns the answer to `EXAMPLE`. Raises Failure after cleaning up."""
         java = java_home()
         archive = self.model_store / f"{MODEL}.mar"
         preflight.check_archive(archive, MODEL)
         preflight.check_ports(self.properties)
         self.run.mkdir(parents=True, exist_ok=True)
-        self.stop()  # clears away what a server that was killed has left
+        self.stop()  # removes what a killed server has left
         temp = Path(tempfile.mkdtemp(prefix="sentiment-"))
         try:
             self._state.write_text(json.dumps({"temp": str(temp)}), encoding="utf-8")
@@ -70,7 +71,7 @@ class Server:
                 return readiness.wait(client, EXAMPLE)
         except BaseException:
             self.stop()
-            shutil.rmtree(temp, ignore_errors=True)  # if its name could not be written
+            shutil.rmtree(temp, ignore_errors=True)  # in case its name could not be saved
             raise
 
     def stop(self) -> bool:
@@ -91,7 +92,7 @@ class Server:
         return self._processes().java
 
     def started(self) -> float:
-        """When it was started, in seconds since the epoch; 0 if it is not running."""
+        """Start time in seconds since the epoch; 0 if the server is not running."""
         java = self.java()
         return java.create_time() if java else 0.0
 
@@ -136,13 +137,13 @@ class Server:
 
     def _environment(self, java: Path, temp: Path) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
-        # As a URI, since a "#" or "%" in the path of --log-config loses the file, without an error;
-        # TorchServe's own logging, which writes pieces of texts, would then be in force.
+        # As a URI: --log-config silently ignores a file with "#" or "%" in its path, and
+        # TorchServe's default logging writes parts of texts.
         log_config = f"-Dlog4j2.configurationFile={self.log_config.resolve().as_uri()}"
         return inherited | {
             "JAVA_HOME": str(java),
             "JDK_JAVA_OPTIONS": f"{os.environ.get('JDK_JAVA_OPTIONS', '')} {log_config}".strip(),
-            # Under LC_ALL=C Java finds no file whose path has other letters than ASCII.
+            # Under LC_ALL=C Java finds no file with a non-ASCII path.
             "LC_ALL": "C.UTF-8",
             "TMPDIR": str(temp),
             "TEMP": str(temp),
@@ -154,7 +155,7 @@ class Server:
         return Processes(self._temp())
 
     def _temp(self) -> str | None:
-        """The temporary folder of the server that was started last and not stopped."""
+        """The temporary folder of the running server, or of one that was killed."""
         try:
             return str(json.loads(self._state.read_text(encoding="utf-8"))["temp"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -162,9 +163,9 @@ class Server:
 
 
 def isolated_server(model_store: Path, folder: Path, **changes: str) -> Server:
-    """The configuration that ships, with some `changes`, for a server next to others; not started.
+    """A server with the default configuration and some `changes`; it is not started.
 
-    On free ports of 127.0.0.1, and all that it writes is in `folder`.
+    It has free ports of 127.0.0.1 and writes only to `folder`, so several can run at once.
     """
     inference, management, metrics, grpc, grpc_management = free_ports(5)
     settings = {

@@ -1,4 +1,4 @@
-"""A difference counts by the scale of what is compared."""
+"""Differences from the reference are measured on the scale of the compared values."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ import pytest
 from scripts.archive.agreement import Agreement, differences
 from sentiment.inference.activation import Activation
 
-# Values of a regression, from texts that differ by about one.
+# Values of a regression, evenly spread from -2 to 2.
 VALUES = np.linspace(-2, 2, 50, dtype=np.float32)[:, None]
 SCALES = [(1.0, 0.0), (1.0, 250_000.0), (1e6, 0.0), (1e-6, 0.0), (1e-3, 5.0), (1.0, -250_000.0)]
 
 
 @pytest.mark.parametrize(("factor", "offset"), SCALES)
-def test_a_regression_agrees_by_its_own_scale(factor: float, offset: float) -> None:
+def test_a_regression_is_compared_on_its_own_scale(factor: float, offset: float) -> None:
     reference = (VALUES * factor + offset).astype(np.float32)
     last_place = np.nextafter(reference, np.float32(np.inf))
     assert differences(last_place, reference, "none").max() == 0
@@ -40,18 +40,18 @@ def test_a_constant_output_is_compared_with_itself() -> None:
     assert differences(reference * 2, reference, "none").max() == pytest.approx(1, rel=1e-3)
 
 
-@pytest.mark.parametrize("function", ["softmax", "sigmoid"])
-def test_scores_of_a_classifier_are_compared_as_they_are(function: Activation) -> None:
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_differences_of_classifier_scores_are_absolute(activation: Activation) -> None:
     reference = np.array([[0.2, 0.8]], np.float32)
-    assert differences(reference + np.float32(0.01), reference, function).max() == pytest.approx(
+    assert differences(reference + np.float32(0.01), reference, activation).max() == pytest.approx(
         0.01, rel=1e-3
     )
 
 
-@pytest.mark.parametrize("function", ["softmax", "sigmoid", "none"])
-def test_what_is_no_number_never_agrees(function: Activation) -> None:
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "none"])
+def test_nan_never_agrees(activation: Activation) -> None:
     wrong = VALUES.copy()
     wrong[3] = np.nan
-    assert not differences(wrong, VALUES, function).max() <= 1e9
+    assert not differences(wrong, VALUES, activation).max() <= 1e9
     with np.errstate(invalid="ignore"):
-        assert not Agreement.of(wrong, VALUES, function).good
+        assert not Agreement.of(wrong, VALUES, activation).good

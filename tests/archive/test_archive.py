@@ -1,4 +1,4 @@
-"""The archive holds exactly what the handler needs, and what would not serve is not built."""
+"""The archive holds exactly what the handler needs; one that cannot be served is not built."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def unpacked(archive: Path, tmp_path: Path) -> Path:
     return tmp_path / "unpacked"
 
 
-def test_it_holds_the_handler_the_model_and_the_manifest(archive: Path) -> None:
+def test_the_archive_holds_the_handler_the_model_and_the_manifest(archive: Path) -> None:
     with zipfile.ZipFile(archive) as content:
         names = {name for name in content.namelist() if not name.endswith("/")}
         manifest = json.loads(content.read("MAR-INF/MANIFEST.json"))
@@ -49,7 +49,9 @@ def test_it_holds_the_handler_the_model_and_the_manifest(archive: Path) -> None:
     assert manifest["model"]["configFile"] == "model-config.yaml"
 
 
-def test_every_module_in_it_is_imported_and_none_from_outside(unpacked: Path) -> None:
+def test_the_handler_imports_every_module_of_the_archive_and_none_from_the_repository(
+    unpacked: Path,
+) -> None:
     code = """
 import sys, json
 from pathlib import Path
@@ -72,12 +74,12 @@ print(json.dumps(sorted(str(Path(file).resolve()) for file in files if file)))
 
 
 @pytest.mark.parametrize("name", sorted(MODEL_FILES | {"model-config.yaml"}))
-def test_it_cannot_do_without_any_of_its_data(unpacked: Path, name: str) -> None:
+def test_the_archive_does_not_load_if_a_data_file_is_missing(unpacked: Path, name: str) -> None:
     (unpacked / name).unlink()
     assert not loads(unpacked)
 
 
-def test_it_loads_as_it_is(unpacked: Path) -> None:
+def test_the_archive_loads(unpacked: Path) -> None:
     assert loads(unpacked)
 
 
@@ -115,7 +117,7 @@ def test_any_classifier_is_packaged_with_its_own_labels(
     assert (tmp_path / "own.mar").exists()
 
 
-def test_no_half_built_archive_is_left_and_a_good_one_stays(tmp_path: Path) -> None:
+def test_a_failed_build_leaves_the_old_archive_and_no_other_file(tmp_path: Path) -> None:
     output = tmp_path / "store" / "sentiment.mar"
     output.parent.mkdir()
     output.write_bytes(b"the good one")

@@ -1,4 +1,4 @@
-"""Every engine of the archive against the reference, and which of them a worker takes."""
+"""Every engine of the archive agrees with the reference; "auto" chooses the best one."""
 
 import json
 import os
@@ -36,7 +36,7 @@ ENGINES = [pytest.param("bf16", marks=needs_bf16), "int8", "fp32"]
 
 @pytest.fixture(scope="module")
 def model(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model folder of the archive that ships."""
+    """The model folder of the default archive."""
     folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(archive) as content:
         content.extractall(folder)
@@ -61,7 +61,7 @@ def reference(model: Path) -> NDArray[np.float32]:
     return logits(load(model, "torch"))
 
 
-def test_fp32_is_torch_to_1e_4(model: Path, reference: NDArray[np.float32]) -> None:
+def test_fp32_logits_are_within_1e_4_of_torch(model: Path, reference: NDArray[np.float32]) -> None:
     np.testing.assert_allclose(logits(load(model, "fp32")), reference, atol=1e-4)
 
 
@@ -76,7 +76,9 @@ def test_each_engine_agrees_with_the_reference(
     ("engine", "most"),
     [pytest.param("bf16", 0.03, marks=needs_bf16), ("int8", 0.03), ("fp32", 1e-4)],
 )
-def test_a_text_has_the_score_that_it_has_alone(model: Path, engine: str, most: float) -> None:
+def test_the_score_of_a_text_does_not_depend_on_its_batch(
+    model: Path, engine: str, most: float
+) -> None:
     classifier = load(model, engine)
     assert classifier._engine.layout == "packed"
     together = classifier.classify(TEXTS[:64])
@@ -95,9 +97,7 @@ def test_a_gpu_agrees_with_the_reference(model: Path, reference: NDArray[np.floa
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_engine_whose_file_is_not_there_is_named(
-    model: Path, tmp_path: Path, engine: str
-) -> None:
+def test_an_engine_whose_file_is_missing_is_named(model: Path, tmp_path: Path, engine: str) -> None:
     shutil.copytree(model, tmp_path / "model")
     (tmp_path / "model" / engines.MODEL_FILES[engine]).unlink()
     with pytest.raises(ValueError, match=f"handler.engine '{engine}'"):
@@ -115,7 +115,7 @@ def test_an_engine_whose_file_is_not_there_is_named(
         (None, True, None, "torch"),
     ],
 )
-def test_auto_is_the_best_that_was_measured_and_is_here(
+def test_auto_chooses_the_best_engine_that_passed_and_that_the_cpu_supports(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     measured: list[str] | None,
@@ -165,7 +165,7 @@ def test_agreement_compares_labels_and_scores(got: list[float], good: bool) -> N
     ("got", "good"),
     [
         ([[4.0, 3.0, -3.0], [2.0, -1.0, -1.0]], True),
-        ([[4.0, -3.0, -3.0], [2.0, -1.0, -1.0]], False),  # the best one stays, another goes
+        ([[4.0, -3.0, -3.0], [2.0, -1.0, -1.0]], False),  # the top label stays, another is lost
     ],
 )
 def test_agreement_of_a_multi_label_model_covers_every_label(
@@ -181,13 +181,13 @@ def test_agreement_of_one_logit_compares_signs() -> None:
     assert not Agreement.of(-expected, expected, "sigmoid").good
 
 
-def test_what_cannot_be_exported_is_served_by_torch(
+def test_torch_serves_a_model_that_cannot_be_exported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = unexportable(tmp_path / "own")
     files = set(folder.iterdir())
     archives.export(folder)
-    assert "cannot be exported, so torch will serve it" in capsys.readouterr().out
+    assert "The export failed, so torch will serve" in capsys.readouterr().out
     kept = {path for path in files if path.name in MODEL_FILES}
     assert set(folder.iterdir()) == kept | {folder / engines.AGREEMENT_FILE}
     assert engines.choose("auto", folder, None) == "torch"
@@ -196,7 +196,7 @@ def test_what_cannot_be_exported_is_served_by_torch(
 @pytest.mark.parametrize(
     ("engine", "tokens"), [pytest.param("bf16", 2048, marks=needs_bf16), ("int8", 1024)]
 )
-def test_a_microbatch_is_as_large_as_suits_the_engine(
+def test_auto_microbatches_have_the_best_size_for_the_engine(
     model: Path, engine: str, tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     classifier = Classifier(model, max_tokens=512, threads=2, engine=engine)
@@ -213,7 +213,7 @@ def test_a_microbatch_is_as_large_as_suits_the_engine(
 
 
 def in_a_worker(model: Path, engine: str, then: str, first: str = "") -> str:
-    """What a process prints that loads an engine as a worker does."""
+    """The stdout of a process that runs `first`, loads an engine as a worker does, runs `then`."""
     code = f"""
 import sys
 import psutil
@@ -250,7 +250,7 @@ def test_a_worker_imports_its_own_engine_and_no_other(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_worker_adds_less_than_250_mb_to_what_torch_takes(model: Path, engine: str) -> None:
+def test_an_engine_takes_less_than_250_mb_on_top_of_torch(model: Path, engine: str) -> None:
     measure = "import torch; print(psutil.Process().memory_info().rss)"
     before, after = map(int, in_a_worker(model, engine, measure, first=measure).split())
     print(f"torch {before / 1e6:.0f} MB, {engine} {(after - before) / 1e6:.0f} MB more")

@@ -1,4 +1,4 @@
-"""What people have in their configs is served exactly as `transformers`' own pipeline serves it."""
+"""Unusual configs have the same effect here as in `transformers`' own pipeline."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ TEXTS = [
 
 
 def served(folder: Path, saved: Path) -> Classifier:
-    """A classifier of what is packaged of the checkpoint in `folder`."""
+    """Package the checkpoint in `folder` into `saved`, and load the result."""
     save_checkpoint(str(folder), saved)
     return Classifier(saved, max_tokens=512, threads=1)
 
@@ -36,7 +36,7 @@ def answers(classifier: Classifier, texts: Sequence[str] = TEXTS) -> list[dict[s
 
 
 def pipeline_answers(folder: Path, classifier: Classifier) -> list[dict[str, float]]:
-    """What the pipeline of the checkpoint itself answers to TEXTS, its labels as texts."""
+    """The answers of the checkpoint's pipeline to TEXTS, with labels as strings."""
     from transformers import pipeline
 
     reference: Any = pipeline(
@@ -56,15 +56,14 @@ def pipeline_answers(folder: Path, classifier: Classifier) -> list[dict[str, flo
 def assert_as_the_pipeline(folder: Path, saved: Path) -> None:
     classifier = served(folder, saved)
     expected = pipeline_answers(folder, classifier)
-    for scores, wanted in zip(answers(classifier), expected, strict=True):
-        assert scores == pytest.approx(wanted, rel=1e-5, abs=2e-6)
+    for scores, reference in zip(answers(classifier), expected, strict=True):
+        assert scores == pytest.approx(reference, rel=1e-5, abs=2e-6)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkpoint whose scores of different texts differ."""
-    folder = checkpoint(tmp_path / "own", initializer_range=1.0)
-    return folder
+    """A checkpoint that scores different texts differently."""
+    return checkpoint(tmp_path / "own", initializer_range=1.0)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_labels_are_those_that_the_pipeline_shows(
     ],
     ids=str,
 )
-def test_entries_of_config_json_count_as_in_the_pipeline(
+def test_config_json_has_the_same_effect_as_in_the_pipeline(
     folder: Path, tmp_path: Path, entry: dict[str, Any]
 ) -> None:
     edit(folder / "config.json", **entry)
@@ -150,7 +149,7 @@ def test_entries_of_config_json_count_as_in_the_pipeline(
     ],
     ids=str,
 )
-def test_entries_of_tokenizer_config_json_count_as_in_the_pipeline(
+def test_tokenizer_config_json_has_the_same_effect_as_in_the_pipeline(
     folder: Path, tmp_path: Path, entry: dict[str, Any]
 ) -> None:
     edit(folder / "tokenizer_config.json", **entry)
@@ -180,7 +179,7 @@ def test_entries_of_tokenizer_config_json_count_as_in_the_pipeline(
         ("post_processor", None),
     ],
 )
-def test_sections_of_tokenizer_json_count_as_in_the_pipeline(
+def test_tokenizer_json_has_the_same_effect_as_in_the_pipeline(
     folder: Path, tmp_path: Path, section: str, content: Any
 ) -> None:
     edit(folder / "tokenizer.json", **{section: content})
@@ -188,7 +187,9 @@ def test_sections_of_tokenizer_json_count_as_in_the_pipeline(
     assert_same_tokens(folder, tmp_path / "saved")
 
 
-def test_special_tokens_map_counts_as_in_the_pipeline(folder: Path, tmp_path: Path) -> None:
+def test_special_tokens_map_json_has_the_same_effect_as_in_the_pipeline(
+    folder: Path, tmp_path: Path
+) -> None:
     (folder / "special_tokens_map.json").write_text('{"cls_token": "[MASK]"}', encoding="utf-8")
     (folder / "added_tokens.json").write_text('{"film": 30000}', encoding="utf-8")
     assert_as_the_pipeline(folder, tmp_path / "saved")
@@ -203,16 +204,16 @@ def assert_same_tokens(folder: Path, saved: Path) -> None:
     compare_tokens(classifier, tokenizer, [*TEXTS, *odd_texts(tokenizer, TEXTS)])
 
 
-def test_other_token_ids_than_the_tokenizer_makes_are_noticed(folder: Path, tmp_path: Path) -> None:
+def test_token_ids_that_differ_from_transformers_are_refused(folder: Path, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     classifier = served(folder, tmp_path / "saved")
     tokenizer = AutoTokenizer.from_pretrained(folder, split_special_tokens=True)
-    with pytest.raises(SystemExit, match="other token ids"):
+    with pytest.raises(SystemExit, match="token ids of"):
         compare_tokens(classifier, tokenizer, TEXTS)
 
 
-def test_what_is_packaged_holds_no_trace_of_custom_code(folder: Path, tmp_path: Path) -> None:
+def test_the_saved_configs_name_no_custom_code(folder: Path, tmp_path: Path) -> None:
     edit(folder / "config.json", auto_map={"AutoModel": "custom.Model"})
     edit(folder / "tokenizer_config.json", auto_map={"AutoProcessor": "custom.Processor"})
     save_checkpoint(str(folder), tmp_path / "saved")

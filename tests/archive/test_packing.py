@@ -1,4 +1,4 @@
-"""Architectures, and the variant in which each is exported."""
+"""Each architecture is exported in the right variant, packed or padded."""
 
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,14 @@ def test_encoders_with_a_head_on_the_first_token_are_packed(
         ("gpt2", OTHER | {"n_embd": 8, "n_layer": 1, "n_head": 1}),  # reads the last token
     ],
 )
-def test_others_are_exported_padded(kind: str, config: dict[str, Any]) -> None:
+def test_other_architectures_are_exported_padded(kind: str, config: dict[str, Any]) -> None:
     ((variant, inputs),) = variants(untrained(kind, **config), pad_token_id=0)
     assert isinstance(variant, Padded)
     assert variant(**inputs).shape == (3, 2)
 
 
 @pytest.mark.parametrize("leak", ["attention", "head"])
-def test_a_model_that_reads_its_neighbours_is_not_packed(
+def test_a_model_whose_texts_see_each_other_is_not_packed(
     monkeypatch: pytest.MonkeyPatch, leak: str
 ) -> None:
     model = untrained("bert", **TINY)
@@ -96,13 +96,13 @@ def test_a_model_that_reads_its_neighbours_is_not_packed(
         ("deberta-v2", TINY | {"pad_token_id": 0, "max_position_embeddings": 64}, False),
     ],
 )
-def test_either_variant_computes_what_torch_does(
+def test_packed_and_padded_exports_agree_with_torch(
     tmp_path: Path, kind: str, config: dict[str, Any], packs: bool
 ) -> None:
     untrained(kind, **config).save_pretrained(tmp_path)
-    # The corpus has longer texts than that. RoBERTa's kind begins to count behind the padding's id.
+    # The corpus has longer texts than these positions.
     AutoTokenizer.from_pretrained(MODEL).save_pretrained(tmp_path)
-    archives.export(tmp_path)  # which leaves out an fp32 that computes something else
+    archives.export(tmp_path)  # deletes an fp32 that computes something else
     assert engines.load("fp32", tmp_path, pad_token_id=0, threads=1).layout == (
         "packed" if packs else "padded"
     )

@@ -1,4 +1,4 @@
-"""What cannot be served is refused before it is packaged, in one sentence that says what to do."""
+"""A checkpoint that cannot be served is refused in one sentence that says what to do."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ LIMITS = request_limits()
 
 
 def refusal(model: Path, tmp_path: Path) -> str:
-    """The one sentence that `model` is refused with."""
+    """The sentence with which `model` is refused."""
     with pytest.raises(Failure) as refused:
         save_checkpoint(str(model), tmp_path / "saved")
     sentence = str(refused.value)
@@ -48,7 +48,7 @@ def refusal(model: Path, tmp_path: Path) -> str:
         ("bad, good", "must look like"),
     ],
 )
-def test_labels_that_the_pipeline_could_not_show_are_refused(
+def test_labels_that_the_pipeline_could_not_return_are_refused(
     tmp_path: Path, names: Any, reason: str
 ) -> None:
     folder = checkpoint(tmp_path / "own")
@@ -102,7 +102,7 @@ def test_a_sequence_classifier_need_not_name_its_architecture(
     assert save_checkpoint(str(folder), tmp_path / "saved")[0] == ["LABEL_0", "LABEL_1"]
 
 
-def test_a_body_without_a_head_is_refused_by_its_weights_too(tmp_path: Path) -> None:
+def test_a_model_without_a_classification_head_is_refused(tmp_path: Path) -> None:
     from transformers import AutoModel
 
     folder = checkpoint(tmp_path / "own")
@@ -133,7 +133,7 @@ def test_a_body_without_a_head_is_refused_by_its_weights_too(tmp_path: Path) -> 
         ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["custom.Tokenizer", None]}}),
     ],
 )
-def test_code_of_a_checkpoint_is_never_run_and_nobody_is_asked(
+def test_custom_code_of_a_checkpoint_is_never_run(
     tmp_path: Path, name: str, entry: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("builtins.input", lambda prompt="": "y")
@@ -146,7 +146,7 @@ def test_code_of_a_checkpoint_is_never_run_and_nobody_is_asked(
     assert not ran.exists()
 
 
-def test_ids_that_the_embedding_has_no_row_for_are_refused(tmp_path: Path) -> None:
+def test_token_ids_without_a_row_in_the_embedding_are_refused(tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     folder = checkpoint(tmp_path / "own")
@@ -158,7 +158,7 @@ def test_ids_that_the_embedding_has_no_row_for_are_refused(tmp_path: Path) -> No
     assert "resize_token_embeddings" in sentence
 
 
-def test_words_that_are_split_at_random_are_refused(tmp_path: Path) -> None:
+def test_a_tokenizer_that_splits_words_at_random_is_refused(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
@@ -170,13 +170,13 @@ def test_words_that_are_split_at_random_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", ["512", True, [512]])
-def test_a_limit_that_is_no_number_is_refused(tmp_path: Path, limit: Any) -> None:
+def test_a_model_max_length_that_is_not_a_number_is_refused(tmp_path: Path, limit: Any) -> None:
     folder = checkpoint(tmp_path / "own")
     edit(folder / "tokenizer_config.json", model_max_length=limit)
     assert "model_max_length must be a number" in refusal(folder, tmp_path)
 
 
-def test_a_model_that_reads_more_than_ids_and_mask_is_refused(tmp_path: Path) -> None:
+def test_a_model_that_needs_token_type_ids_is_refused(tmp_path: Path) -> None:
     from transformers import GPT2Config, GPT2ForSequenceClassification
 
     folder = checkpoint(tmp_path / "own")
@@ -189,7 +189,7 @@ def test_a_model_that_reads_more_than_ids_and_mask_is_refused(tmp_path: Path) ->
     assert "scores that depend on token_type_ids" in refusal(folder, tmp_path)
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_weights_with_nan_are_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "own")
     weights = load_file(folder / "model.safetensors")
     weights["classifier.weight"][0, 0] = torch.nan
@@ -205,13 +205,13 @@ def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, -100])
-def test_weights_that_were_cut_short_are_refused(tmp_path: Path, kept: int) -> None:
+def test_truncated_weights_are_refused(tmp_path: Path, kept: int) -> None:
     path = checkpoint(tmp_path / "own") / "model.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
-    assert "damaged or cut short" in refusal(path.parent, tmp_path)
+    assert "damaged or truncated" in refusal(path.parent, tmp_path)
 
 
-def test_weights_that_are_missing_are_refused(tmp_path: Path) -> None:
+def test_missing_weights_are_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "own")
     (folder / "model.safetensors").unlink()
     assert "no file named model.safetensors" in refusal(folder, tmp_path)
@@ -219,7 +219,7 @@ def test_weights_that_are_missing_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\ufeffnull"])
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
-def test_a_config_that_is_no_json_object_is_refused(
+def test_a_config_that_is_not_a_json_object_is_refused(
     tmp_path: Path, name: str, content: str
 ) -> None:
     folder = checkpoint(tmp_path / "own")
@@ -227,7 +227,7 @@ def test_a_config_that_is_no_json_object_is_refused(
     assert f"has a {name} that is not" in refusal(folder, tmp_path)
 
 
-def test_a_tokenizer_that_is_damaged_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_tokenizer_is_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "own")
     (folder / "tokenizer.json").write_text("{", encoding="utf-8")
     assert "tokenizer.json" in refusal(folder, tmp_path)
@@ -250,7 +250,7 @@ def test_sentencepiece_files_need_the_package_that_reads_them(
     (folder / "tokenizer.json").unlink()
     (folder / name).write_bytes(b"a vocabulary")
     sentence = refusal(folder, tmp_path)
-    assert f"has its vocabulary in {name} alone" in sentence
+    assert f"has its vocabulary only in {name}" in sentence
     assert "pip install sentencepiece==0.2.1" in sentence
 
 
@@ -261,7 +261,7 @@ def test_a_damaged_sentencepiece_file_is_refused(tmp_path: Path) -> None:
         '{"tokenizer_class": "XLMRobertaTokenizer"}', encoding="utf-8"
     )
     (folder / "sentencepiece.bpe.model").write_bytes(b"not a vocabulary")
-    assert "sentencepiece.bpe.model alone, which cannot be read" in refusal(folder, tmp_path)
+    assert "sentencepiece.bpe.model, which cannot be read" in refusal(folder, tmp_path)
 
 
 def test_an_adapter_without_its_model_is_refused(tmp_path: Path) -> None:

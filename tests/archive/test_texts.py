@@ -1,4 +1,4 @@
-"""The texts that engines are compared on suit the vocabulary, or are the user's own."""
+"""Engines are compared on texts that suit the vocabulary, or on the user's own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +20,15 @@ from tests.vocabularies import CHINESE, DNA, byte_level, wordpiece
 ENGLISH = read_lines(CORPUS)
 
 
-def test_english_is_compared_on_the_bundled_texts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tokenizer_that_knows_english_is_compared_on_the_bundled_texts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert comparison_texts(byte_level("GPT2Tokenizer", "<|endoftext|>")) == ENGLISH
     assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("texts", [CHINESE, DNA])
-def test_other_vocabularies_are_compared_on_their_own_tokens(
+def test_other_tokenizers_are_compared_on_texts_of_their_own_vocabulary(
     texts: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokenizer = wordpiece("BertTokenizer", texts=texts)
@@ -39,7 +41,7 @@ def test_other_vocabularies_are_compared_on_their_own_tokens(
     assert not any(token in text for text in made for token in tokenizer.all_special_tokens)
 
 
-def test_texts_of_the_user_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_the_users_texts_are_used_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
     path.write_text("\n".join(("", *DNA, "  ")), encoding="utf-8")
     assert comparison_texts(wordpiece("BertTokenizer", texts=DNA), path) == list(DNA)
@@ -55,7 +57,9 @@ def test_texts_of_the_user_are_taken_as_they_are(tmp_path: Path) -> None:
         (b"Nothing that DNA is made of", "does not know most words"),
     ],
 )
-def test_a_file_of_no_use_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
+def test_a_file_of_texts_that_cannot_be_used_is_refused(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
     path = tmp_path / "texts.txt"
     if content is not None:
         path.write_bytes(content)
@@ -71,7 +75,7 @@ def test_a_vocabulary_without_words_is_refused() -> None:
         comparison_texts(empty)
 
 
-def test_what_is_saved_next_to_a_checkpoint_is_read_again(tmp_path: Path) -> None:
+def test_saved_texts_are_read_back(tmp_path: Path) -> None:
     assert saved_texts(tmp_path) == ENGLISH
     save_texts(CHINESE, tmp_path)
     assert saved_texts(tmp_path) == list(CHINESE)

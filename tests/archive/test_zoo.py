@@ -1,4 +1,4 @@
-"""Every kind of checkpoint: served as the pipeline scores it, in any company, or refused."""
+"""Every kind of checkpoint is scored as the pipeline scores it, in any batch, or is refused."""
 
 import logging
 import os
@@ -31,26 +31,26 @@ WORDS = (
     "é",
     "\N{GRINNING FACE}",
 )
-# One kind for each way in which texts share a call.
+# One kind per way in which texts share a call.
 EXPORTED_ALWAYS = {"RoBERTa", "DeBERTa-v3", "BART", "GPT-2, no pad token"}
 KINDS = [pytest.param(kind, id=kind.name) for kind in ZOO]
 SERVED = [param for kind, param in zip(ZOO, KINDS, strict=True) if not kind.refused]
 
 
 def exports(kind: Kind) -> bool:
-    """Whether this kind is exported here, which takes longest; `make zoo` exports them all."""
+    """Whether to export this kind, which is slow; `make zoo` exports all of them."""
     return kind.name in EXPORTED_ALWAYS or "ZOO" in os.environ
 
 
 @pytest.fixture(scope="module")
 def packages() -> dict[str, Package]:
-    """The packages that were made, by the name of their kind."""
+    """Cache of packages, by the name of their kind."""
     return {}
 
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models as small as these are slower with more."""
+    """Use one thread: models as small as these are slower with more."""
     monkeypatch.setattr(export, "threads", lambda: 1)
 
 
@@ -60,13 +60,15 @@ def packaged(
 ) -> Package:
     if kind.name not in packages:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an exporter has many
+            warnings.simplefilter("ignore")  # the exporter raises many
             packages[kind.name] = package(kind, tmp_path_factory.mktemp("zoo"), exports(kind))
     return packages[kind.name]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_served_as_the_pipeline_scores_it_or_refused(kind: Kind, packaged: Package) -> None:
+def test_a_checkpoint_is_scored_as_in_the_pipeline_or_refused(
+    kind: Kind, packaged: Package
+) -> None:
     if kind.refused:
         assert kind.refused in packaged.refusal
         return
@@ -80,7 +82,7 @@ def test_it_is_served_as_the_pipeline_scores_it_or_refused(kind: Kind, packaged:
 
 
 @pytest.mark.parametrize("kind", SERVED)
-def test_a_text_has_the_same_answer_in_any_company(
+def test_a_text_has_the_same_logits_in_any_batch(
     kind: Kind, packaged: Package, caplog: pytest.LogCaptureFixture
 ) -> None:
     pieces = st.sampled_from((*WORDS, *special_tokens(packaged.folder)))
@@ -110,14 +112,14 @@ def test_a_text_has_the_same_answer_in_any_company(
                 logits = engine.logits(pick(ids, rows))
                 expected = [score_alone(name, ids[index]) for row in rows for index in row]
                 moved = difference(logits, np.stack(expected), packaged.value_range)
-                assert moved <= TOLERANCES[name].company, name
+                assert moved <= TOLERANCES[name].batch_effect, name
 
     with caplog.at_level(logging.WARNING):
         check()
     assert not caplog.records
 
 
-def test_the_table_in_the_docs_is_that_of_the_zoo() -> None:
+def test_the_table_in_docs_models_lists_the_whole_zoo() -> None:
     lines = zoo_table.PAGE.read_text(encoding="utf-8").splitlines()
     for kind in ZOO:
         assert any(line.startswith(zoo_table.stable(kind)) for line in lines), kind.name

@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page; it fails a test in which the page misbehaves."""
+"""A real browser for the tests of the page; a warning or a foreign request fails the test."""
 
 import contextlib
 import os
@@ -22,18 +22,18 @@ NEEDS_CHROMIUM = "needs Chromium: apt-get install chromium, or playwright instal
 
 
 def installed_chromium() -> str | None:
-    """The browser of the system, else the one that Playwright has downloaded, else None."""
+    """The path of the system's browser, or of Playwright's, or None."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
+        bundled = playwright.chromium.executable_path
+    return bundled if Path(bundled).exists() else None
 
 
 CHROMIUM = installed_chromium()
 NO_NAMES = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
-# Ignored by git; what is left here after a run shows what the tests saw.
+# Ignored by git; screenshots of the last run.
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
 
 # The contrast of every visible text with its background, and of every bar with its track.
@@ -53,30 +53,30 @@ _CONTRASTS = """() => {
     }
     return [255, 255, 255];
   };
-  const found = [];
+  const contrasts = [];
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const owner = texts.currentNode.parentElement;
     const text = texts.currentNode.data.trim();
     if (!text || !owner.checkVisibility()) continue;
-    found.push([contrast(parse(getComputedStyle(owner).color), ground(owner)), text]);
+    contrasts.push([contrast(parse(getComputedStyle(owner).color), ground(owner)), text]);
   }
   const box = document.getElementById("texts");
-  found.push([contrast(parse(getComputedStyle(box).color), ground(box)), "the text box"]);
+  contrasts.push([contrast(parse(getComputedStyle(box).color), ground(box)), "the text box"]);
   const bars = [...document.querySelectorAll(".bar > *")]
     .map((bar) => contrast(ground(bar), ground(bar.parentElement)));
-  return { texts: found, bars };
+  return { texts: contrasts, bars };
 }"""
 
 
 @contextlib.contextmanager
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """The browser of `installed_chromium`, without a window, and silent as all that we start."""
+    """A headless browser that does not use the network."""
     with tempfile.TemporaryDirectory() as home:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            # A container's root has no sandbox to give, and the tests open no page but ours. What a
-            # browser looks for by itself, such as updates, has a name, which is not resolved.
+            # Root in a container has no sandbox, and the tests open only our page. The browser's
+            # own requests, such as for updates, fail because host names are not resolved.
             args=["--no-sandbox", "--no-proxy-server", NO_NAMES],
             env={**os.environ, "HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home},
         )
@@ -92,7 +92,7 @@ def visit(
 ) -> Iterator[Page]:
     """The page in a new context; fails if it logged a warning or sent a request elsewhere.
 
-    `token` is sent with the navigation only, not with what the page itself sends.
+    `token` is sent only with the navigation, not with requests of the page.
     """
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def visit(
     hosts: set[str] = set()
 
     def complain(message: ConsoleMessage) -> None:
-        # The browser logs every error status; that of a prediction is not a fault of the page.
+        # The browser logs every error status, but one of a prediction is not the page's fault.
         refused = message.text.startswith("Failed to load resource")
         if message.type in ("error", "warning") and not (
             refused and "/predictions/" in message.location["url"]
@@ -139,11 +139,11 @@ def visit(
 
 def contrasts(page: Page) -> tuple[list[tuple[float, str]], list[float]]:
     """The contrast of each visible text with its background, and of each bar with its track."""
-    found = page.evaluate(_CONTRASTS)
-    return [(ratio, text) for ratio, text in found["texts"]], found["bars"]
+    contrasts = page.evaluate(_CONTRASTS)
+    return [(ratio, text) for ratio, text in contrasts["texts"]], contrasts["bars"]
 
 
 def screenshot(page: Page, name: str, *, full: bool = False) -> None:
-    """Save a picture of the page."""
+    """Save a screenshot of the page."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)

@@ -1,4 +1,4 @@
-"""What integration tests share: raw requests, counters and the worker's identity."""
+"""Fixtures of the integration tests: clients, counters, workers and a copy of the checkout."""
 
 import re
 import shutil
@@ -15,10 +15,8 @@ from scripts.launcher.server import Server
 from scripts.paths import ROOT
 from sentiment_client import ManagementClient, SentimentClient
 
-# What a user has in the checkout, apart from what `make` creates.
+# The files of a checkout that the launcher needs, without those that `make` creates.
 SOURCES = ("handler", "scripts", "client", "config.properties", "log4j2.xml", "metrics.yaml")
-
-Post = Callable[..., requests.Response]
 
 
 @pytest.fixture
@@ -45,8 +43,8 @@ def counters(server: Server) -> Callable[[], dict[str, float]]:
     def read() -> dict[str, float]:
         time.sleep(0.3)  # counters lag behind the answers
         text = requests.get(f"{server.properties.metrics}/metrics", timeout=10).text
-        found = re.findall(r"^(sentiment_\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)
-        return {name: float(value) for name, value in found}
+        samples = re.findall(r"^(sentiment_\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)
+        return {name: float(value) for name, value in samples}
 
     return read
 
@@ -63,7 +61,7 @@ def same_workers(management: ManagementClient) -> Iterator[None]:
 
 @pytest.fixture
 def work() -> Iterator[Path]:
-    """A folder with a short path, since sockets will be in it."""
+    """A folder with a short path, since it will hold sockets."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -83,12 +81,12 @@ def checkout(work: Path) -> Path:
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
-    """Every process that works in a folder, as TorchServe's Java does in its home."""
-    found = []
+    """Every process with this working directory, such as the Java of a server with that home."""
+    processes = []
     for process in psutil.process_iter():
         try:
             if Path(process.cwd()) == folder:
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes

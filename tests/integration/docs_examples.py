@@ -1,4 +1,4 @@
-"""The programs that a document shows, and what it says that they print."""
+"""The examples of a document: programs, and the output that it shows."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"-?\d+\.\d+")
 
 @dataclass(frozen=True)
 class Example:
-    """One block of code under a heading; `output` is shown below it, if anything is."""
+    """One block of code under a heading; `output` is the block below it, if there is one."""
 
     name: str
     language: str
@@ -24,7 +24,7 @@ class Example:
 
 
 def examples(document: str) -> Iterator[Example]:
-    """Every block of a document, in order; a console block is one example a command."""
+    """Every block of a document, in order; a console block is one example per command."""
     text = (ROOT / document).read_text(encoding="utf-8")
     for block in _FENCE.finditer(text):
         headings = re.findall(r"^#+ (.*)$", text[: block.start()], re.MULTILINE)
@@ -34,14 +34,14 @@ def examples(document: str) -> Iterator[Example]:
             yield Example(name, language, content, output)
             continue
         for command in content.split("$ ")[1:]:
-            # A command goes on over lines that end in a backslash.
-            found = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", command, re.DOTALL)
-            assert found, command
-            yield Example(name, language, found[1], found[2] or None)
+            # A command continues after a line that ends in a backslash.
+            parts = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", command, re.DOTALL)
+            assert parts, command
+            yield Example(name, language, parts[1], parts[2] or None)
 
 
 def assert_same(printed: str, shown: str) -> None:
-    """Equal but for numbers, which may differ as the engines of two processors may."""
+    """Equal except for numbers, which may differ as much as engines may."""
     assert _NUMBER.sub("#", printed).strip() == _NUMBER.sub("#", shown).strip()
-    got, expected = ([float(n) for n in _NUMBER.findall(text)] for text in (printed, shown))
-    assert got == pytest.approx(expected, abs=SCORE)
+    numbers, expected = ([float(n) for n in _NUMBER.findall(text)] for text in (printed, shown))
+    assert numbers == pytest.approx(expected, abs=SCORE)

@@ -1,4 +1,4 @@
-"""Requests that are sent at the same moment, and what the service counted of them."""
+"""Send requests at the same moment, and read what the service counted."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 
 
 def together(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """Make all calls at the same moment; their results in order."""
+    """Make all calls at the same moment; returns their results in order."""
     start = Barrier(len(calls))
 
     def make(call: Callable[[], Answer]) -> Answer:
@@ -26,7 +26,7 @@ def together(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
 
 
 def post_together(url: str, bodies: list[tuple[dict[str, str], bytes]]) -> list[requests.Response]:
-    """Send all at the same moment, each over a connection of its own."""
+    """Send all bodies at the same moment, each over its own connection."""
     return together(
         [
             partial(requests.post, url, headers=headers, data=data, timeout=60)
@@ -35,21 +35,21 @@ def post_together(url: str, bodies: list[tuple[dict[str, str], bytes]]) -> list[
     )
 
 
-# As many as a request may have: a second of work on a fast processor.
+# The most texts per request: a second of work on a fast processor.
 HOLDING_TEXTS = 64
 
 
 def held_up(url: str) -> Thread:
-    """Keep the one worker busy for a while, with one request, so that what is sent then waits."""
+    """Keep the only worker busy with one request, so that later requests wait in the queue."""
     body = {"texts": [f"{number} " + "word " * 600 for number in range(HOLDING_TEXTS)]}
     holding = Thread(target=partial(requests.post, url, json=body, timeout=60))
     holding.start()
-    time.sleep(0.3)  # it has to be with the worker, which nothing tells, before the others come
+    time.sleep(0.3)  # nothing tells when it has reached the worker
     return holding
 
 
 def counted(counters: Counters, before: dict[str, float], requests: int) -> dict[str, float]:
-    """What was counted since; the counts arrive a moment after the answers."""
+    """The increase of the counters since `before`; waits, since they lag behind the answers."""
     deadline = time.monotonic() + 20
     while True:
         since = {name: value - before.get(name, 0) for name, value in counters().items()}

@@ -1,12 +1,12 @@
-"""Runs commands where nothing but loopback can be reached, and lists every try to get out.
+"""Run commands where only loopback can be reached, and list every attempt to reach the network.
 
     unshare --net --mount --pid --fork --kill-child --mount-proc \
         python -m tests.integration.namespace WORK < COMMANDS
 
-COMMANDS is a JSON list of [working folder, program, arguments...]. Every address of the world leads
-to loopback there, so that a packet for another machine is seen in place of being refused; a
-listener stands in the place of every proxy; and what is written outside of WORK goes to overlays,
-where it is found. Prints `Report` as JSON.
+COMMANDS is a JSON list of [working directory, program, arguments...]. Every address is routed to
+loopback, so that packets for other machines can be recorded; a listener takes the place of every
+proxy; and files outside of WORK are written to overlays, where they are listed. Prints `Report` as
+JSON.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ from pathlib import Path
 NEEDS_NAMESPACES = "needs namespaces: apt-get install iproute2, then make test as root"
 ENTER = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
-# All that is left of the environment: CI=true, for one, keeps some libraries silent.
+# The only inherited environment variables: others, such as CI=true, make some libraries silent.
 KEPT = ("PATH", "LANG", "JAVA_HOME", "PYTHONDONTWRITEBYTECODE")
-# Folders of the root that hold no files of the disk.
+# Folders of the root that are not on the disk.
 NOT_ON_DISK = {"proc", "sys", "dev", "run"}
 DNS = 53
 EVERY_PROTOCOL = 0x0003
@@ -37,10 +37,10 @@ EVERY_PROTOCOL = 0x0003
 
 @dataclasses.dataclass
 class Report:
-    """What the commands tried.
+    """The result of the commands, and their attempts to reach the network.
 
-    `packets` that are for other machines or ask for a name, requests that a proxy got (`proxied`),
-    and `files` written outside of WORK or to the home folder, which is in it.
+    `packets` were sent to other machines or to a name server, `proxied` requests to a proxy.
+    `files` were written outside of WORK, or to the home directory, which is in it.
     """
 
     status: int = 0
@@ -51,7 +51,7 @@ class Report:
 
 
 def run(work: Path, commands: Sequence[Sequence[str]], root: Path) -> Report:
-    """Run the commands in new namespaces, with an empty home folder, until one of them fails."""
+    """Run the commands in new namespaces, with an empty home directory, until one fails."""
     done = subprocess.run(
         [*ENTER, sys.executable, "-m", "tests.integration.namespace", str(work)],
         input=json.dumps(commands),
@@ -66,26 +66,26 @@ def run(work: Path, commands: Sequence[Sequence[str]], root: Path) -> Report:
 
 
 def permitted() -> bool:
-    """Whether this user may create namespaces, and has what it takes to set one up."""
+    """Whether this user may create namespaces, and has the programs to set them up."""
     if not shutil.which("unshare") or not shutil.which("ip"):
         return False
     return subprocess.run([*ENTER, "true"], capture_output=True, check=False).returncode == 0
 
 
 def main() -> None:
-    """Run the commands of stdin; WORK is the one argument."""
+    """Run the commands from stdin; the argument is WORK."""
     work, report = Path(sys.argv[1]), Report()
     home, temp = work / "home", work / "tmp"
     home.mkdir(exist_ok=True)
     temp.mkdir(exist_ok=True)
-    lead_everything_to_loopback()
-    written = overlay_all_but(work)
+    route_everything_to_loopback()
+    written = overlay_all_except(work)
     watch_packets(report.packets)
     proxy = watch_proxy(report.proxied)
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment |= {"HOME": str(home), "TMPDIR": str(temp)}
     environment |= dict.fromkeys((*PROXIES, *map(str.upper, PROXIES)), proxy)
-    # To a file, since a pipe would not end before the server that a command has started.
+    # A file, since a pipe would stay open until a server that a command has started ends.
     with tempfile.TemporaryFile("w+", dir=temp) as output:
         for folder, *command in json.load(sys.stdin):
             report.status = subprocess.run(
@@ -109,19 +109,19 @@ def main() -> None:
     print(json.dumps(dataclasses.asdict(report)))
 
 
-def lead_everything_to_loopback() -> None:
-    """Make every address one of this namespace."""
+def route_everything_to_loopback() -> None:
+    """Make every address a local one of this namespace."""
     for command in ("link set lo up", "route add local default dev lo"):
         subprocess.run(["ip", *command.split()], check=True)
-    # Which fails where the kernel has no IPv6; then there is none to watch.
+    # Fails if the kernel has no IPv6; then there are no packets to watch.
     ipv6 = "ip -6 route add local default dev lo"
     subprocess.run(ipv6.split(), stderr=subprocess.DEVNULL, check=False)
 
 
-def overlay_all_but(work: Path) -> Path:
-    """Have all that is written outside of `work` go to a file system in memory, and return it.
+def overlay_all_except(work: Path) -> Path:
+    """Redirect writes outside of `work` to a file system in memory; returns its directory.
 
-    Excepted is the folder of the root that `work` is in, as the temporary folder.
+    Writes to the top-level folder that contains `work`, usually /tmp, are not redirected.
     """
     memory = Path("/run")
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(memory)], check=True)
@@ -138,22 +138,22 @@ def overlay_all_but(work: Path) -> Path:
     return memory / "written"
 
 
-def watch_packets(seen: list[str]) -> None:
-    """From now on, add every packet that is for another machine, or asks for a name."""
-    packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
-    packets.bind(("lo", 0))
+def watch_packets(packets: list[str]) -> None:
+    """From now on, record packets for other machines or for a name server."""
+    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERY_PROTOCOL))
+    sniffer.bind(("lo", 0))
 
     def watch() -> None:
         while True:
-            entry = _destination(packets.recv(65_536))
-            if entry and entry not in seen:
-                seen.append(entry)
+            entry = _destination(sniffer.recv(65_536))
+            if entry and entry not in packets:
+                packets.append(entry)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
 def _destination(packet: bytes) -> str:
-    """Address and port of a packet, or nothing for one that stays on this machine."""
+    """Address and port of a packet; empty for one that stays on this machine."""
     if packet[0] >> 4 == 4:
         target = ipaddress.ip_address(packet[16:20])
         protocol, start = packet[9], (packet[0] & 15) * 4
@@ -165,8 +165,8 @@ def _destination(packet: bytes) -> str:
     return f"{target} port {port}" if not target.is_loopback or port == DNS else ""
 
 
-def watch_proxy(seen: list[str]) -> str:
-    """From now on, add the first line of each request to a proxy; returns the proxy's address."""
+def watch_proxy(requests: list[str]) -> str:
+    """Start a proxy that records the first line of each request; returns its address."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def watch() -> None:
@@ -174,7 +174,7 @@ def watch_proxy(seen: list[str]) -> str:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(5)
-                seen.append(connection.recv(1024).decode("latin-1").partition("\r\n")[0])
+                requests.append(connection.recv(1024).decode("latin-1").partition("\r\n")[0])
 
     threading.Thread(target=watch, daemon=True).start()
     return f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What is not held against the service: answers of TorchServe that its handler never hears of."""
+"""Ignore failed checks that are due to TorchServe itself, not to the handler."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ import schemathesis
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
     """Whether a failed check counts."""
-    # More bytes than max_request_size: an empty 413, which OpenAPI has no word for.
+    # An empty 413 for a body above max_request_size, which OpenAPI cannot describe.
     oversize = response.status_code == 413 and not response.content
-    # A form without names or with a broken escape, which Netty cannot decode.
+    # A form without field names or with a broken escape, which Netty cannot decode.
     form = response.status_code == 500 and b"ErrorDataDecoderException" in response.content
     return not (oversize or form)
 
 
 @schemathesis.hook
 def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
-    """Leave `maxLength` out: beside a pattern, it makes a case take fifty times as long to find."""
+    """Remove `maxLength`: with a pattern, it makes generating a case fifty times slower."""
     _leave_out("maxLength", raw_schema)
 
 

@@ -1,4 +1,4 @@
-"""The requests and answers of docs/api.md, each run as it stands."""
+"""The requests in docs/api.md get the answers that it shows."""
 
 import os
 import re
@@ -40,20 +40,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("example", SHOWN, ids=lambda example: example.code[:80])
-def test_it_is_answered_as_shown(url: str, folder: Path, example: Example) -> None:
+def test_the_example_is_answered_as_shown(url: str, folder: Path, example: Example) -> None:
     address = url.removesuffix("/predictions/sentiment")
     printed = run(folder, example.code.replace("http://127.0.0.1:8080", address))
     assert_same(printed, example.output or "")
 
 
-def test_every_route_and_every_error_is_there() -> None:
+def test_the_document_has_every_route_and_every_error() -> None:
     for route in ("predictions/sentiment", "sentiment/predict", "invocations", "v1/", "v2/"):
         assert any(f"8080/{route}" in example.code for example in SHOWN), route
     for error in RequestError.__subclasses__():
         assert f"| {error.status} | `{error.__name__}` |" in TEXT
 
 
-def test_its_headers_are_those_of_an_answer(url: str) -> None:
+def test_the_documented_headers_are_those_of_an_answer(url: str) -> None:
     named = set(re.findall(r"^\| `(x-[a-z-]+)` \|", TEXT, re.MULTILINE))
     for body in ('{"text": "I like you."}', "{"):
         headers = {"Content-Type": "application/json"}

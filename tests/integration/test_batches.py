@@ -1,4 +1,4 @@
-"""Requests that arrive together are scored together, and a bad one costs no other."""
+"""Requests that arrive together are scored together, and a bad one affects no other."""
 
 import json
 from typing import Any
@@ -26,9 +26,9 @@ def test_64_requests_at_once_are_scored_in_a_few_batches(
     assert {answer.status_code for answer in answers} == {200}
     since = counted(counters, before, 65)
     assert since["sentiment_requests_total"] == 65
-    # On a slow machine the one that holds the others up may itself be cut short.
+    # On a slow machine the request that keeps the worker busy may run out of time.
     assert 64 < since["sentiment_texts_total"] <= 64 + HOLDING_TEXTS
-    # One held the worker up, and 64 are two full batches; a straggler may make one more.
+    # One batch kept the worker busy, 64 requests fill two more, and late ones may need another.
     assert 3 <= since["sentiment_batches_total"] <= 6
 
 
@@ -63,7 +63,7 @@ BAD: dict[str, tuple[dict[str, str], bytes, int, str | None]] = {
 
 
 @pytest.mark.usefixtures("same_workers")
-def test_each_bad_request_gets_its_own_error_and_costs_no_other(
+def test_a_bad_request_gets_its_own_error_and_affects_no_other_in_its_batch(
     url: str, client: SentimentClient, counters: Counters
 ) -> None:
     alone = [client.predict(text) for text in TEXTS]
@@ -74,9 +74,11 @@ def test_each_bad_request_gets_its_own_error_and_costs_no_other(
     holding = held_up(url)
     answers = post_together(url, mixed)
     holding.join()
-    seen = len(mixed)  # by the handler: the one that held it up, and all but the 5 MB text
-    batches = counted(counters, before, seen)["sentiment_batches_total"]
-    assert batches <= 6, "they were not scored together, so nothing was shown"
+    handled = len(
+        mixed
+    )  # requests in the handler: one that keeps it busy, and all but the 5 MB text
+    batches = counted(counters, before, handled)["sentiment_batches_total"]
+    assert batches <= 6, "the requests were not scored together, so the test shows nothing"
 
     for i in range(len(BAD)):
         expected, answer = alone[i % len(TEXTS)], answers[2 * i]
@@ -85,7 +87,7 @@ def test_each_bad_request_gets_its_own_error_and_costs_no_other(
         assert answer.json()["scores"] == pytest.approx(dict(expected.scores), abs=1e-3)
     for (name, (_, _, status, error_type)), answer in zip(BAD.items(), answers[1::2], strict=True):
         assert answer.status_code == status, name
-        if error_type is None:  # TorchServe's own front end says no more than the status
+        if error_type is None:  # the frontend's response has no body
             assert answer.content == b"", name
             continue
         body: dict[str, Any] = answer.json()

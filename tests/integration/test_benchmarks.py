@@ -33,7 +33,7 @@ def test_a_short_run_is_measured_reported_and_resumed(archive: Path, tmp_path: P
     for name in ("RESULTS.md", "throughput.png", "latency.png"):
         assert 0 < (tmp_path / name).stat().st_size < 150_000
 
-    # If one measurement is lost, only that one is made again.
+    # If one measurement is missing, only that one is repeated.
     lost = measured["measurements"].pop()
     results.write_text(json.dumps(measured), encoding="utf-8")
     subprocess.run([*command, "--resume"], cwd=ROOT, check=True, capture_output=True)

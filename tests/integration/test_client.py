@@ -1,4 +1,4 @@
-"""Each client against the real server: REST, asynchronous REST and gRPC by the same tests."""
+"""Each client against a real server: the same tests for REST, asynchronous REST and gRPC."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ Connect = Callable[..., Client]
 
 
 def connected(kind: str, server: Server, **options: Any) -> Client:
-    """A client of this kind of this server."""
+    """A client of this kind, connected to `server`."""
     host, port = server.properties.ports()["grpc_inference_port"]
     address = f"{host}:{port}" if kind == "grpc" else server.properties.inference
     return CLASSES[kind](address, **options)
@@ -84,7 +84,7 @@ def test_many_texts_over_several_requests_come_back_in_order(each_client: Client
     assert labels(each_client.predict_many(iter(texts))) == expected
 
 
-def test_an_asynchronous_iterable_is_as_good_as_a_list(server: Server) -> None:
+def test_an_asynchronous_iterable_works_like_a_list(server: Server) -> None:
     async def texts() -> Any:
         for text in TEXTS:
             yield text
@@ -102,7 +102,7 @@ def test_a_bad_text_among_many_is_returned_as_its_error(each_client: Client) -> 
     assert results[2].status == 413
 
 
-def test_no_text_is_lost_for_the_size_of_another(each_client: Client) -> None:
+def test_a_text_that_is_too_large_does_not_affect_the_others(each_client: Client) -> None:
     for texts in (
         ["word " * 2_000] * 32,
         ["日本 " * 500] * 32,
@@ -114,7 +114,7 @@ def test_no_text_is_lost_for_the_size_of_another(each_client: Client) -> None:
     assert [type(result) for result in results] == [Prediction, TooLarge, Prediction]
 
 
-def test_each_mistake_has_its_exception(each_client: Client, connect: Connect) -> None:
+def test_each_mistake_raises_its_own_exception(each_client: Client, connect: Connect) -> None:
     with pytest.raises(Validation, match="blank") as caught:
         each_client.predict("")
     assert caught.value.status == 422
@@ -133,7 +133,7 @@ def test_each_mistake_has_its_exception(each_client: Client, connect: Connect) -
         hasty.predict("good", timeout=0.0001)
 
 
-def test_a_stream_is_answered_in_order_and_can_be_left(each_client: Client) -> None:
+def test_a_stream_is_answered_in_order_and_can_be_closed_early(each_client: Client) -> None:
     read = 0
 
     def texts() -> Iterator[str]:
@@ -195,7 +195,7 @@ def test_one_asynchronous_client_serves_many_tasks(server: Server) -> None:
     assert labels(asyncio.run(predict_all())) == expected
 
 
-def test_no_request_is_lost_while_workers_come_and_go(
+def test_no_request_is_lost_while_workers_are_scaled(
     connect: Connect, server: Server, management: ManagementClient
 ) -> None:
     command = ["--management", server.properties.management, "workers"]
@@ -204,7 +204,7 @@ def test_no_request_is_lost_while_workers_come_and_go(
             before = len(outcomes)
             assert main([*command, str(workers)]) == 0
             assert management.describe().ready_workers == workers
-            while len(outcomes) < before + 50:  # some are answered in between, too
+            while len(outcomes) < before + 50:  # some of them in between
                 time.sleep(0.05)
     assert [outcome for outcome in outcomes if not isinstance(outcome, Prediction)] == []
 
@@ -222,7 +222,7 @@ def test_no_request_is_lost_when_the_only_worker_is_killed(
     assert management.describe().workers[0].pid != worker.pid
 
 
-def test_without_workers_requests_are_refused_until_there_are_some(
+def test_requests_are_refused_while_there_are_no_workers(
     connect: Connect, server: Server, management: ManagementClient
 ) -> None:
     assert management.scale(0).workers == ()

@@ -1,4 +1,4 @@
-"""The programs of docs/clients.md, run as they stand, by the clients that people have."""
+"""The examples of docs/clients.md run as written, with the real client libraries."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ SHOWN = [example for example in EXAMPLES if example.output]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where the commands that prepare something, such as stubs, have been run."""
+    """A folder in which the preparing commands, such as generating stubs, have been run."""
     folder = tmp_path_factory.mktemp("clients")
     (folder / ".venv").symlink_to(sys.prefix)
     for example in EXAMPLES:
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, *command: str) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "client")}
-    # Here huggingface_hub is a client of our own server, which it would not reach offline.
+    # Offline, huggingface_hub would not send requests to our server either.
     environment.pop("HF_HUB_OFFLINE", None)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -40,7 +40,9 @@ def run(folder: Path, *command: str) -> str:
 
 
 @pytest.mark.parametrize("example", SHOWN, ids=lambda example: example.name)
-def test_it_prints_what_is_shown(server: Server, folder: Path, example: Example) -> None:
+def test_the_program_prints_what_the_document_shows(
+    server: Server, folder: Path, example: Example
+) -> None:
     code = example.code.replace("http://127.0.0.1:8080", server.properties.inference)
     _, grpc_port = server.properties.ports()["grpc_inference_port"]
     code = code.replace("127.0.0.1:7070", f"127.0.0.1:{grpc_port}")
@@ -57,7 +59,7 @@ def test_it_prints_what_is_shown(server: Server, folder: Path, example: Example)
     assert_same(printed, example.output or "")
 
 
-def test_every_client_that_is_named_is_run() -> None:
+def test_every_client_in_the_document_is_run() -> None:
     sections = {example.name for example in SHOWN}
     text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     assert sections == {line[3:] for line in text.splitlines() if line.startswith("## ")}

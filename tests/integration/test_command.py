@@ -46,7 +46,7 @@ def test_the_command_answers_the_lines_before_a_broken_one(server: Server) -> No
     assert done.returncode == 1
 
 
-def test_the_command_answers_a_line_before_the_next_one_comes(server: Server) -> None:
+def test_the_command_answers_a_line_before_it_reads_the_next_one(server: Server) -> None:
     run = [sys.executable, "-m", "sentiment_client", "--address", server.properties.inference]
     with subprocess.Popen(
         [*run, "predict", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -65,7 +65,9 @@ def piped(content: bytes) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
 
 
-def test_the_command_stops_quietly_when_nobody_reads_on(server: Server, tmp_path: Path) -> None:
+def test_the_command_stops_quietly_when_its_stdout_is_closed(
+    server: Server, tmp_path: Path
+) -> None:
     texts = tmp_path / "texts"
     texts.write_text("good\n" * 3_000)
     program = f"{sys.executable} -m sentiment_client --address {server.properties.inference}"

@@ -1,4 +1,4 @@
-"""A worker whose engine will never work again, as after some errors of a GPU, is replaced."""
+"""A worker whose engine is permanently broken, as after some GPU errors, is replaced."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from sentiment_client import BackendFailed
 from tests.conftest import altered, running
 
 ENGINE = "sentiment/inference/engines/engine.py"
-# Every engine calls this; while the file is there, each of its calls fails.
+# Every engine calls `arrays`, which fails while the file exists.
 DYING = """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every way to write the one request, by the tool that people write it with."""
+"""Every format of a prediction request, sent with curl."""
 
 import json
 import shutil
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(
 
 def curl(url: str, *arguments: str) -> tuple[int, dict[str, object]]:
     run = ["curl", "--silent", "--write-out", "\n%{http_code}", *arguments, url]
-    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    body, _, status = said.rpartition("\n")
+    stdout = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    body, _, status = stdout.rpartition("\n")
     return int(status), json.loads(body)
 
 
@@ -49,6 +49,6 @@ def test_json_sent_as_a_form_gets_an_error_that_names_the_header(url: str) -> No
     assert "Content-Type: text/plain" in str(body["error"])
 
 
-def test_a_get_without_a_body_gets_an_error_that_asks_for_one(url: str) -> None:
+def test_a_get_request_gets_an_error_that_asks_for_a_body(url: str) -> None:
     status, body = curl(url)
     assert (status, body["error_type"]) == (400, "Malformed")

@@ -1,4 +1,4 @@
-"""Starting and stopping the server, also twice, and when something prevents it."""
+"""Start and stop the server, also twice and under odd conditions."""
 
 import json
 import os
@@ -29,11 +29,11 @@ def temporary_folder(server: Server) -> Path:
 
 
 def alive(family: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run; one that has exited may be a zombie for a while."""
+    """The processes that are still running; one that has exited may be a zombie for a while."""
     return [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_starting_twice_says_that_it_is_up(
+def test_starting_a_running_server_says_that_it_is_up(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     java = server.java()
@@ -57,10 +57,10 @@ def test_the_curl_line_that_is_shown_works(
     assert output == lines[lines.index(command) + 1]
 
 
-def test_an_odd_environment_and_odd_paths_change_nothing(
+def test_the_server_starts_in_an_odd_environment_and_under_odd_paths(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All at once, since each takes a start: they do not hide one another."""
+    """All conditions in one test, to start only one server; none hides another."""
     folder = tmp_path / "süß 日本 #1 %20"
     folder.mkdir()
     (folder / "sentiment.mar").hardlink_to(archive)
@@ -99,7 +99,7 @@ def test_an_odd_environment_and_odd_paths_change_nothing(
     assert "tell-nobody" not in log
 
 
-def test_a_process_that_exits_by_itself_does_not_keep_the_rest_from_being_removed(
+def test_stopping_continues_if_a_process_has_already_exited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = isolated_server(tmp_path, tmp_path)
@@ -118,7 +118,7 @@ def test_a_process_that_exits_by_itself_does_not_keep_the_rest_from_being_remove
     monkeypatch.setattr(processes, "STOP_SECONDS", 0.5)
     monkeypatch.setattr(psutil.Process, "terminate", too_late)
     monkeypatch.setattr(psutil.Process, "kill", too_late)
-    while server.java() is None:  # between fork and exec
+    while server.java() is None:  # until it has called exec
         time.sleep(0.05)
     assert server.stop()
     for process in started:
@@ -138,7 +138,7 @@ def test_tokens_are_required_and_sent(archive: Path, tmp_path: Path) -> None:
         with server.client() as client, server.management() as management:
             assert client.predict("Great!").label == "POSITIVE"
             assert management.describe().ready_workers == 1
-            with pytest.raises(NotAllowed):  # enable_model_api=false, as it ships
+            with pytest.raises(NotAllowed):  # enable_model_api=false is the default
                 management.register("sentiment.mar")
             rotate_token(server)
             assert client.predict("Awful.").label == "NEGATIVE"
@@ -169,7 +169,7 @@ def rotate_token(server: Server) -> None:
 
 def test_workers_of_a_java_that_was_killed_are_stopped(archive: Path, tmp_path: Path) -> None:
     with running(archive, tmp_path) as server:
-        # Another launcher of the same folder, as after an interrupted one.
+        # Another launcher for the same folder, as after the first one was interrupted.
         other = Server(server.properties, server.model_store, server.log_config, tmp_path, tmp_path)
         assert other.java() == server.java()
         java = server.java()

@@ -1,4 +1,4 @@
-"""A server that cannot start says why, at once, in a sentence."""
+"""A server that cannot start fails at once, with one sentence that says why."""
 
 import shutil
 import socket
@@ -65,7 +65,7 @@ def test_a_worker_that_dies_at_start_is_reported_with_its_log(
     assert processes_in(tmp_path) == []
 
 
-# What is wrong with an archive: a member, its new content, and what is said about it.
+# Broken archives: the changed member, its new content, and the error.
 BROKEN: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "an import": (
         "sentiment_handler.py",
@@ -93,7 +93,7 @@ def test_an_archive_that_cannot_be_served_fails_at_once_with_the_reason(
     archive: Path, tmp_path: Path, kind: str
 ) -> None:
     member, change, message = BROKEN[kind]
-    # All of these fail before the model is loaded, so that none needs to be unpacked.
+    # All of these fail before the model is loaded, so the model can be left out.
     altered(archive, tmp_path / "store" / "sentiment.mar", member, change, without="model/")
     server = isolated_server(tmp_path / "store", tmp_path)
     with pytest.raises(Failure, match=message):
@@ -108,7 +108,7 @@ def test_an_archive_that_cannot_be_served_fails_at_once_with_the_reason(
         (0, "is damaged"),
         (None, "could not load .*ZipException"),
     ],
-    ids=["cut short", "empty", "overwritten"],
+    ids=["truncated", "empty", "overwritten"],
 )
 def test_a_damaged_archive_is_reported(
     archive: Path, tmp_path: Path, part: float | None, message: str
@@ -127,7 +127,7 @@ def test_a_damaged_archive_is_reported(
 
 
 def start_before_torchserve_gives_up(server: Server) -> None:
-    """Fails the test where the launcher waits for a time-out of its own or of TorchServe's."""
+    """Start the server; fail if that waits for a timeout of the launcher or of TorchServe."""
     began = time.monotonic()
     try:
         server.start()

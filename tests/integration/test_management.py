@@ -1,4 +1,4 @@
-"""Versions come and go while the server runs."""
+"""Versions are registered and unregistered while the server runs."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_a_model_is_listed_and_described(management: ManagementClient) -> None:
     assert management.describe_all() == (model,)
 
 
-def test_a_second_version_is_registered_made_the_default_and_taken_away(
+def test_a_second_version_is_registered_made_the_default_and_unregistered(
     archive: Path, tmp_path: Path
 ) -> None:
     second = tmp_path / "second" / "second.mar"
@@ -31,7 +31,7 @@ def test_a_second_version_is_registered_made_the_default_and_taken_away(
         lambda content: content.replace(version % b"1.0", version % b"2.0"),
     )
     second.rename(archive.parent / second.name)
-    # A server of its own, since TorchServe is not the same afterwards: see the last lines.
+    # Not the shared server, since TorchServe behaves differently afterwards: see the last lines.
     with running(archive, tmp_path, enable_model_api="true") as server:
         with server.management() as management:
             model = management.register("second.mar")
@@ -50,7 +50,7 @@ def test_a_second_version_is_registered_made_the_default_and_taken_away(
             assert [model.version for model in management.describe_all()] == ["1.0"]
             with pytest.raises(NotFound):
                 management.describe("sentiment", "2.0")
-        # As docs/api.md says: it has forgotten which model /invocations is for.
+        # TorchServe no longer knows the model of /invocations, as docs/api.md says.
         assert invoke(server) == 400
         assert invoke(server, "?model_name=sentiment") == 200
 
@@ -73,7 +73,7 @@ def test_an_unknown_model_is_not_found(management: ManagementClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["https://127.0.0.1:1/x.mar", "file:///etc/x.mar", "../x.mar"])
-def test_nothing_is_fetched_from_elsewhere(
+def test_an_archive_from_outside_the_model_store_is_refused(
     server: Server, management: ManagementClient, path: str
 ) -> None:
     before = sorted(server.model_store.iterdir())

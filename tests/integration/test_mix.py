@@ -1,4 +1,4 @@
-"""All dialects at once, one request in ten bad: all share batches, and each gets its own answer."""
+"""Requests in all dialects share batches, and each gets its own answer; one in ten is bad."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from sentiment_client._grpc_messages import METHOD, PredictionResponse, Predicti
 from tests.integration.load import Counters, counted, held_up, together
 from tests.integration.texts import TEXTS
 
-Ask = Callable[[str, Any], tuple[int, Any]]  # a route or "grpc", and a body -> status and answer
+Send = Callable[[str, Any], tuple[int, Any]]  # a route or "grpc", and a body -> status and answer
 
 
 def tensor(texts: list[str]) -> dict[str, object]:
@@ -29,9 +29,9 @@ def best(ranking: list[dict[str, Any]]) -> str:
 
 @dataclass(frozen=True)
 class Dialect:
-    """Where it is spoken, what asks about texts, where their labels are in the answer.
+    """The route, a function from texts to a body, and one from an answer to its labels.
 
-    `bad` is a body that is refused with `status` and words that hold `says`.
+    `bad` is a body that is refused with `status` and an error that contains `says`.
     """
 
     route: str
@@ -115,7 +115,7 @@ DIALECTS = {
 
 
 @pytest.fixture
-def ask(server: Server) -> Iterator[Ask]:
+def send(server: Server) -> Iterator[Send]:
     _, port = server.properties.ports()["grpc_inference_port"]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         predictions = channel.unary_unary(
@@ -124,7 +124,7 @@ def ask(server: Server) -> Iterator[Ask]:
             response_deserializer=PredictionResponse.FromString,
         )
 
-        def send(route: str, value: Any) -> tuple[int, Any]:
+        def send_request(route: str, value: Any) -> tuple[int, Any]:
             data = json.dumps(value).encode()
             if route == "grpc":
                 request = PredictionsRequest(model_name="sentiment", input={"data": data})
@@ -134,23 +134,23 @@ def ask(server: Server) -> Iterator[Ask]:
             answer = requests.post(address, data=data, headers=headers, timeout=60)
             return answer.status_code, answer.json()
 
-        yield send
+        yield send_request
 
 
 @pytest.mark.usefixtures("same_workers")
-def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
-    url: str, client: SentimentClient, counters: Counters, ask: Ask
+def test_all_dialects_share_batches_and_a_bad_request_affects_no_other(
+    url: str, client: SentimentClient, counters: Counters, send: Send
 ) -> None:
     alone = {text: client.predict(text).label for text in TEXTS}
     calls: list[Callable[[], tuple[int, Any]]] = []
-    sent: list[tuple[Dialect, list[str] | None]] = []  # None for a bad one
+    requested: list[tuple[Dialect, list[str] | None]] = []  # None for a bad one
     for turn in range(20):
         for dialect in DIALECTS.values():
             texts = [TEXTS[turn % len(TEXTS)], TEXTS[(turn + 1) % len(TEXTS)]]
-            good = len(calls) % 10 != turn % 10  # so that each dialect has its turn
-            calls.append(partial(ask, dialect.route, dialect.body(texts) if good else dialect.bad))
-            sent.append((dialect, texts if good else None))
-    bad = [dialect for dialect, texts in sent if texts is None]
+            good = len(calls) % 10 != turn % 10  # so that each dialect sends a bad one
+            calls.append(partial(send, dialect.route, dialect.body(texts) if good else dialect.bad))
+            requested.append((dialect, texts if good else None))
+    bad = [dialect for dialect, texts in requested if texts is None]
     assert len(bad) == len(calls) // 10
     assert set(map(id, bad)) == set(map(id, DIALECTS.values()))
 
@@ -159,17 +159,17 @@ def test_all_dialects_share_batches_and_a_bad_request_costs_no_other(
     answers = together(calls)
     holding.join()
 
-    for (status, answer), (dialect, asked) in zip(answers, sent, strict=True):
-        if asked is None:
+    for (status, answer), (dialect, scored) in zip(answers, requested, strict=True):
+        if scored is None:
             assert status == dialect.status, answer
             assert set(answer) == {"error", "error_type"}
             assert dialect.says in answer["error"]
         else:
             assert status == 200, answer
-            right = [alone[text] for text in asked]
+            right = [alone[text] for text in scored]
             assert dialect.labels(answer) == (right if dialect.many else right[:1])
 
-    # 160 fill five batches of 32; one held the worker up, and stragglers may make some more.
+    # 160 requests fill five batches of 32; one kept the worker busy, and late ones may need more.
     since = counted(counters, before, len(calls) + 1)
     assert since["sentiment_requests_total"] == len(calls) + 1
     assert since["sentiment_batches_total"] <= 12

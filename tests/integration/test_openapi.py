@@ -1,4 +1,4 @@
-"""The OpenAPI document is served, is the committed one, and says what happens."""
+"""The served OpenAPI document is the committed one, and describes the service correctly."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from scripts.paths import ROOT
 from tests.integration.load import Counters, counted
 
 COMMITTED = ROOT / "docs" / "openapi.json"
-# For each of the operations, beside the cases that cover its schema.
+# Generated cases per operation, in addition to those that cover its schema.
 EXAMPLES = 1_000
 
 
@@ -26,7 +26,7 @@ def test_the_served_document_is_the_committed_one(url: str) -> None:
     assert response.text == shipped()
 
 
-def test_it_is_valid_openapi_and_names_every_route() -> None:
+def test_the_document_is_valid_openapi_and_names_every_route() -> None:
     document = json.loads(COMMITTED.read_text())
     validate(document)
     assert document["openapi"].startswith("3.1.")
@@ -44,7 +44,7 @@ def test_it_is_valid_openapi_and_names_every_route() -> None:
 def test_generated_requests_are_answered_as_the_document_says(
     server: Server, url: str, counters: Counters, tmp_path: Path
 ) -> None:
-    """No 5xx, every answer as documented, valid bodies accepted and others refused."""
+    """No 5xx, only documented answers; valid bodies are accepted and others refused."""
     before = counters()
     report = tmp_path / "report.json"
     done = subprocess.run(
@@ -64,4 +64,4 @@ def test_generated_requests_are_answered_as_the_document_says(
     cases = json.loads(report.read_text())["test_cases"]["generated"]
     assert cases >= 5_000
     reached = counted(counters, before, cases)["sentiment_requests_total"]
-    assert reached > 0.99 * cases  # the rest is what TorchServe answers by itself
+    assert reached > 0.99 * cases  # TorchServe itself answers the rest

@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""The examples and facts of the README are true."""
 
 import json
 import re
@@ -17,17 +17,17 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
-def test_the_answer_on_the_first_screen_is_the_real_one(url: str) -> None:
-    sent, shown = re.findall(r"-d '(\{.*\})' localhost\S*\n(\{.*\})\n", README)[0]
+def test_the_answer_at_the_top_of_the_readme_is_real(url: str) -> None:
+    body, shown = re.findall(r"-d '(\{.*\})' localhost\S*\n(\{.*\})\n", README)[0]
     headers = {"Content-Type": "application/json"}
-    got = requests.post(url, data=sent, headers=headers, timeout=30).json()
+    answer = requests.post(url, data=body, headers=headers, timeout=30).json()
     expected = json.loads(shown)
-    assert list(got) == list(expected)
-    assert got["scores"] == pytest.approx(expected["scores"], abs=SCORE)
-    assert (got["sentiment"], got["tokens"]) == (expected["sentiment"], expected["tokens"])
+    assert list(answer) == list(expected)
+    assert answer["scores"] == pytest.approx(expected["scores"], abs=SCORE)
+    assert (answer["sentiment"], answer["tokens"]) == (expected["sentiment"], expected["tokens"])
 
 
-def test_its_python_runs(server: Server, management: ManagementClient) -> None:
+def test_the_python_code_of_the_readme_runs(server: Server, management: ManagementClient) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(blocks) == 2
     try:
@@ -40,8 +40,8 @@ def test_its_python_runs(server: Server, management: ManagementClient) -> None:
         management.scale(1)
 
 
-def test_its_plain_commands_are_those_of_docs_torchserve() -> None:
-    """Which tests/integration/test_torchserve.py runs as written."""
+def test_the_plain_torchserve_commands_of_the_readme_are_those_of_docs_torchserve() -> None:
+    """tests/integration/test_torchserve.py runs the commands of docs/torchserve.md."""
     section = README.partition("## Use plain TorchServe commands")[2].partition("\n## ")[0]
     commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
     assert len(commands) == 7
@@ -52,7 +52,7 @@ def test_its_plain_commands_are_those_of_docs_torchserve() -> None:
     ]
 
 
-def test_its_limits_are_the_configured_ones() -> None:
+def test_the_limits_in_the_readme_are_the_configured_ones() -> None:
     limits = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())["handler"]
     texts, characters = limits["max_texts_per_request"], f"{limits['max_chars_per_text']:,}"
     assert f"at most {texts} texts of at most {characters} characters" in README.replace("\n", " ")
@@ -68,7 +68,7 @@ def test_its_limits_are_the_configured_ones() -> None:
         *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
     ],
 )
-def test_every_place_it_links_to_is_there(document: str) -> None:
+def test_every_link_of_the_readme_has_a_target(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
         if target.startswith("http"):
@@ -81,7 +81,7 @@ def test_every_place_it_links_to_is_there(document: str) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
 
 
-def test_every_make_target_it_names_is_there() -> None:
+def test_every_make_target_in_the_readme_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`make (\w+)", README):
         assert f"\n{target}:" in makefile, target

@@ -1,6 +1,6 @@
-"""From `make archive` to an answer and `make stop`, nothing is asked of any other machine.
+"""No command, from `make archive` to `make stop`, contacts another machine.
 
-It runs as a user would run it, in a namespace that sees every try: see namespace.py.
+The commands run in a namespace that records every attempt: see namespace.py.
 """
 
 import shutil
@@ -54,7 +54,7 @@ with sync_playwright() as playwright, chromium(playwright) as browser:
     page.goto("data:text/html,<textarea>text</textarea>")
     page.wait_for_timeout(3000)
 """
-# Programs that are not silent, and where it shows.
+# Programs that are not silent, and the field of `Report` that shows it.
 LOUD = {
     "a name": ("packets", "import socket; socket.getaddrinfo('example.org', 80)"),
     "an address": ("packets", "import socket; socket.create_connection(('192.0.2.1', 80))"),
@@ -70,7 +70,7 @@ LOUD = {
 pytestmark = pytest.mark.skipif(not permitted(), reason=NEEDS_NAMESPACES)
 
 
-def test_no_command_and_no_engine_reaches_for_the_network(checkout: Path, work: Path) -> None:
+def test_no_command_and_no_engine_uses_the_network(checkout: Path, work: Path) -> None:
     def module(name: str, *arguments: str) -> list[str]:
         return [str(checkout), PYTHON, "-m", name, *arguments]
 
@@ -94,7 +94,7 @@ def test_no_command_and_no_engine_reaches_for_the_network(checkout: Path, work: 
 
 
 def add_model(store: Path, engine: str) -> None:
-    """Put the archive into the store a second time, under the name of the engine that serves it."""
+    """Add a copy of the archive to the store that is served by `engine` and has its name."""
     folder = store.parent / engine
     altered(
         store / "sentiment.mar",
@@ -120,19 +120,19 @@ def assert_silent(report: Report) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM)
-def test_the_browser_of_the_tests_reaches_for_nothing(work: Path) -> None:
+def test_the_browser_of_the_tests_does_not_use_the_network(work: Path) -> None:
     assert_silent(run(work, [[str(ROOT), PYTHON, "-c", BROWSER]], ROOT))
 
 
 @pytest.mark.parametrize("package", ["scripts", "benchmarks", "tuning", "training"])
-def test_whatever_a_package_imports_is_silent(work: Path, package: str) -> None:
-    """Telemetry of both runtimes, the hub, and a plot, if it can be drawn."""
+def test_importing_our_packages_silences_other_libraries(work: Path, package: str) -> None:
+    """Libraries: both runtimes, the hub, and matplotlib if it is installed."""
     code = f"import {package}\n{OPENVINO}{ONNX}{HUB}{PLOT}"
     assert_silent(run(work, [[str(ROOT), PYTHON, "-c", code]], ROOT))
 
 
 @pytest.mark.parametrize("kind", LOUD)
-def test_what_is_not_silent_is_seen(work: Path, kind: str) -> None:
+def test_the_watch_detects_programs_that_use_the_network(work: Path, kind: str) -> None:
     where, code = LOUD[kind]
     report = run(work, [[str(work), PYTHON, "-c", code]], ROOT)
     assert getattr(report, where), report

@@ -1,4 +1,4 @@
-"""A worker that no input can kill, and whose log holds no client's words."""
+"""No input kills the worker, and no text of a client reaches the log."""
 
 import json
 import random
@@ -20,14 +20,14 @@ from sentiment_client._grpc_messages import METHOD, PredictionResponse, Predicti
 RANDOM_BODIES = 10_000
 SENDERS = 8
 JSON = b"Content-Type: application/json\r\n"
-# Appears in everything below that is sent, and must appear nowhere else.
+# Part of every text below; it must not appear in the log.
 SECRET = b"tell-nobody"
 
 pytestmark = pytest.mark.usefixtures("same_workers")
 
 
 def exchange(url: str, head: bytes, body: bytes) -> bytes:
-    """Send bytes that no HTTP library would, and return the status line."""
+    """Send bytes that no HTTP library would send; returns the status line."""
     parts = urlsplit(url)
     assert parts.port is not None
     with socket.create_connection(("127.0.0.1", parts.port), timeout=20) as connection:
@@ -115,7 +115,7 @@ def test_no_json_ends_the_worker(url: str, body: bytes) -> None:
 
 @pytest.mark.parametrize(("content_type", "body"), FORMS.values(), ids=FORMS.keys())
 def test_no_form_ends_the_worker(url: str, content_type: bytes, body: bytes) -> None:
-    # A form that TorchServe's own decoder gives up on is its own 500; the worker never sees it.
+    # For a form that it cannot decode, TorchServe itself answers 500, without the worker.
     status = exchange(url, b"Content-Type: " + content_type + b"\r\n", body)
     assert status.startswith((b"HTTP/1.1 4", b"HTTP/1.1 500 ")), status
 
@@ -126,7 +126,7 @@ def test_no_http_method_ends_the_worker(url: str, method: str) -> None:
 
 
 def test_a_streaming_grpc_call_is_answered(server: Server) -> None:
-    """TorchServe would end the worker of a handler that does not expect one."""
+    """TorchServe ends the worker if the handler does not set a certain header."""
     _, port = server.properties.ports()["grpc_inference_port"]
     request = PredictionsRequest(model_name="sentiment", input={"data": b"tell-nobody"})
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -151,7 +151,7 @@ def test_10000_random_bodies_do_not_end_the_worker(url: str) -> None:
                 headers = {"Content-Type": content_type} if content_type else {}
                 answer = session.post(url, data=_body(draw), headers=headers, timeout=60)
                 statuses.add(answer.status_code)
-                # A form with broken escapes is the front end's 500; the handler has none.
+                # TorchServe itself answers 500 to a form with broken escapes.
                 assert answer.status_code != 500 or "form" in content_type
                 assert b'"Backend"' not in answer.content
         return statuses
@@ -167,7 +167,7 @@ def _body(draw: random.Random) -> bytes:
         return draw.randbytes(draw.randrange(200))
     value = _value(draw, 3)
     text = json.dumps(draw.choice([value, {"text": value}, {"texts": [value, "good"]}]))
-    if draw.random() < 0.2:  # broken somewhere
+    if draw.random() < 0.2:  # break it somewhere
         cut = draw.randrange(len(text))
         text = text[:cut] + draw.choice(['"', "{", "\\u", "\x00", ""]) + text[cut + 1 :]
     return text.encode("utf-8", "surrogatepass")
@@ -188,11 +188,11 @@ def _value(draw: random.Random, depth: int) -> object:
     return {str(_value(draw, 0)): _value(draw, depth - 1) for _ in range(draw.randrange(4))}
 
 
-def test_it_still_answers_rightly(client: SentimentClient) -> None:
+def test_the_worker_still_answers_correctly(client: SentimentClient) -> None:
     assert client.predict("A wonderful film.").label == "POSITIVE"
 
 
-def test_the_log_holds_no_word_of_any_client(server: Server, url: str) -> None:
+def test_the_log_holds_no_text_of_a_client(server: Server, url: str) -> None:
     exchange(url, JSON + b"X-A: tell-nobody\r\n", b'{"text": "tell-nobody"}')
     exchange(url, JSON, b'{"tell-nobody": ')
     for content_type, body in FORMS.values():
@@ -200,13 +200,13 @@ def test_the_log_holds_no_word_of_any_client(server: Server, url: str) -> None:
     log = server.log.read_bytes()
     assert b"Model server started" in log
     assert SECRET not in log
-    # Not a line a request either: what there is was written while starting, scaling and stopping.
+    # No line per request: these lines are from starting, scaling and stopping.
     assert len(log.splitlines()) < 1_000
 
 
 def test_memory_stays_within_bounds_under_the_largest_requests(server: Server, url: str) -> None:
-    # A full batch, each nearly as large as a body may be: 8 MB of text to tokenise and to score.
-    # No two texts are alike, for those would be scored once.
+    # A full batch of bodies just below the size limit: 8 MB of text to tokenize and score. All
+    # texts differ, since identical ones would be scored once.
     bodies = [
         json.dumps({"texts": [f"{i} {j} " + "word " * 798 for j in range(62)]}).encode()
         for i in range(32)
@@ -215,7 +215,7 @@ def test_memory_stays_within_bounds_under_the_largest_requests(server: Server, u
         answers = list(pool.map(lambda body: _post_json(url, body), bodies))
     assert {answer.status_code for answer in answers} == {200}
     entries = [entry for answer in answers for entry in answer.json()["results"]]
-    # What does not fit into a batch's time is told so, each text for itself.
+    # Each text that the batch had no time for gets its own error.
     assert {entry.get("error_type") for entry in entries} <= {None, "Overloaded"}
     java = server.java()
     assert java is not None
@@ -226,7 +226,7 @@ def test_memory_stays_within_bounds_under_the_largest_requests(server: Server, u
     )
     assert workers
     assert java.memory_info().rss < 350e6
-    # A CUDA build of PyTorch takes some 480 MB more, whatever the worker does.
+    # A CUDA build of PyTorch takes about 480 MB more.
     limit = 600e6 if torch.version.cuda is None else 1_200e6
     assert all(worker.memory_info().rss < limit for worker in workers)
 

@@ -1,7 +1,7 @@
-"""docs/torchserve.md, run as it stands: a plain `torchserve`, without our launcher.
+"""The commands of docs/torchserve.md work as written: plain `torchserve` without our launcher.
 
-In a namespace of its own, where the default ports are free, and every try to reach the network is
-seen: nothing but the archive's own code keeps this worker silent.
+They run in a new namespace, where the default ports are free and every attempt to reach the network
+is recorded: only the code of the archive keeps this worker silent.
 """
 
 import os
@@ -20,7 +20,7 @@ COMMANDS = [
     for example in examples("docs/torchserve.md")
     if example.language == "console" and not example.code.startswith("make ")
 ]
-# The proxies that are watched are for the server; curl is to reach it.
+# Only the server should use the recorded proxies, not curl.
 PRELUDE = """
 curl() { command curl --silent --show-error --noproxy '*' "$@"; }
 wait_for() { for _ in $(seq 150); do eval "$1" && return; sleep 0.4; done; return 1; }

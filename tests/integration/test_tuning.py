@@ -58,7 +58,7 @@ def test_a_candidate_is_served_with_its_settings_and_measured(
 def test_an_interrupted_run_stops_its_server_and_writes_nothing(archive: Path) -> None:
     files = (trial.SHIPPED.properties, trial.SHIPPED.handler)
     before = [path.read_bytes() for path in files]
-    # Not pytest's folder, whose path is too long for the workers' sockets.
+    # The path of pytest's folder is too long for the workers' sockets.
     with tempfile.TemporaryDirectory() as temp:
         process = subprocess.Popen(
             [sys.executable, "-m", "tuning", "--p99", "50ms", "--archive", archive],
@@ -73,7 +73,7 @@ def test_an_interrupted_run_stops_its_server_and_writes_nothing(archive: Path) -
             while not servers(temp) and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.2)
             assert servers(temp)
-            # Twice, as impatient people do: the second one must not disturb the shutdown.
+            # Twice, as an impatient user might: the second one must not disturb the shutdown.
             process.send_signal(signal.SIGINT)
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
@@ -88,7 +88,7 @@ def test_an_interrupted_run_stops_its_server_and_writes_nothing(archive: Path) -
 
 
 def servers(temp: str) -> list[psutil.Process]:
-    """Return the TorchServes whose temporary folder is in this one."""
+    """Return the TorchServe processes whose temporary folder is in `temp`."""
     result = []
     for process in psutil.process_iter():
         try:

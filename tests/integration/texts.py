@@ -1,4 +1,4 @@
-"""Texts for the tests to score, written for this project."""
+"""Texts for the tests, written for this project."""
 
 TEXTS = (
     "A gripping, beautifully shot film.",
@@ -14,5 +14,5 @@ TEXTS = (
     "A small masterpiece of timing and tenderness. " * 12,
     "The hero is dull, the villain is duller, and the dialogue is dullest of all. " * 12,
 )
-# Their labels, as whoever wrote them meant them.
+# The intended labels of the texts.
 LABELS = ("POSITIVE", "NEGATIVE") * 6

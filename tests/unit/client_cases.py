@@ -1,4 +1,4 @@
-"""What the unit tests of the clients share: answers, and the server and client of each kind."""
+"""Shared by the unit tests of the clients: answers, and servers and clients of each kind."""
 
 import json
 from collections.abc import Iterator
@@ -41,14 +41,14 @@ def answers(*entries: object) -> tuple[int, bytes]:
 
 
 def answer_all(body: bytes) -> tuple[int, bytes]:
-    """A server that finds every text good."""
+    """The answer of a server that labels every text POSITIVE."""
     fields = json.loads(body)
     return answers(*[ANSWER] * len(fields["texts"])) if "texts" in fields else OK
 
 
 @dataclass
 class Case:
-    """One kind of client, and servers that it can talk to."""
+    """One kind of client, and servers for it."""
 
     kind: str
 
@@ -61,7 +61,7 @@ class Case:
         return CLASSES[self.kind](address, **options)
 
     @contextmanager
-    def talking(self, *steps: Any, **options: Any) -> Iterator[tuple[Scripted, Client]]:
-        """A server and a client of it."""
+    def connected(self, *steps: Any, **options: Any) -> Iterator[tuple[Scripted, Client]]:
+        """A scripted server and a client of it."""
         with self.scripted(*steps) as server, self.client(server.address, **options) as client:
             yield server, client

@@ -1,4 +1,4 @@
-"""The client under test, once of each kind, and retries that do not take their time."""
+"""Fixtures: each kind of client, and retries with short pauses."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.fixture(params=KINDS[:2])
 def http_case(request: pytest.FixtureRequest) -> Case:
-    """The clients of REST, for what gRPC has no place for."""
+    """Only the HTTP clients, for features that gRPC lacks."""
     return Case(request.param)
 
 

@@ -1,7 +1,7 @@
-"""Servers on free ports that fail in ways that a real one does, but on demand.
+"""Servers on free ports that fail like a real one, but on demand.
 
-They are for what a TorchServe cannot be made to do at a given moment: reset a connection, never
-answer, answer with a proxy's page. The integration tests use the real one.
+They do what TorchServe cannot be made to do at a given moment: reset a connection, never answer,
+answer with a proxy's page. The integration tests use the real TorchServe.
 """
 
 import json
@@ -26,7 +26,7 @@ Step = Answer | Callable[[bytes], Answer]
 
 @dataclass
 class Scripted:
-    """`address` of the server, and the (method, path, headers, body) of requests that arrived.
+    """`address` of the server, and (method, path, headers, body) of each request that arrived.
 
     `arrived` is called for each request before it is answered.
     """
@@ -47,7 +47,7 @@ class Scripted:
 
 @contextmanager
 def scripted(*steps: Step, tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
-    """Answer each request by the next step, and the last one for ever.
+    """Answer each request by the next step, and all later ones by the last step.
 
     A step is (status, body) with or without headers, "reset" (the connection is reset),
     "silence" (no answer), or a function of the request's body that returns one of these.
@@ -116,7 +116,7 @@ def scripted(*steps: Step, tls: ssl.SSLContext | None = None) -> Iterator[Script
 def scripted_grpc(
     *steps: Step | tuple[grpc.StatusCode, str], tls: Any = None
 ) -> Iterator[Scripted]:
-    """The same over gRPC. Steps are REST's, and fail as TorchServe's gRPC does, or gRPC's own."""
+    """`scripted` over gRPC: HTTP steps are translated as by TorchServe, gRPC errors are sent."""
     left = list(steps)
     released = threading.Event()
 
@@ -162,7 +162,7 @@ def scripted_grpc(
 
 
 def _as_grpc(step: Answer) -> bytes | tuple[grpc.StatusCode, str]:
-    """What TorchServe's gRPC makes of an answer: the handler's have no status there."""
+    """Translate an HTTP answer like TorchServe's gRPC, which drops the handler's statuses."""
     code = grpc.StatusCode
     if isinstance(step, str):
         return code.UNAVAILABLE, "Connection reset by peer"
@@ -184,11 +184,11 @@ def _as_grpc(step: Answer) -> bytes | tuple[grpc.StatusCode, str]:
             return code.INTERNAL, f'Model "sentiment" has no worker to serve.\n{message}'
         case 507:
             return code.RESOURCE_EXHAUSTED, message
-    return code.UNAVAILABLE, f"Received http2 header with status: {status}"  # of a proxy
+    return code.UNAVAILABLE, f"Received http2 header with status: {status}"  # as a proxy answers
 
 
 def _quietly(call: Callable[[], None]) -> None:
-    with suppress(OSError, ValueError):  # of the connection that a step closed
+    with suppress(OSError, ValueError):  # a step has closed the connection
         call()
 
 

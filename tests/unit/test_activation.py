@@ -1,4 +1,4 @@
-"""Logits to scores."""
+"""Activations compute scores from logits."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,14 @@ from sentiment.inference.activation import activation_for, apply_activation
 
 
 def test_softmax_of_large_logits_stays_finite() -> None:
-    got = apply_activation(np.array([[1000.0, 999.0], [-1000.0, 1000.0]], np.float32), "softmax")
-    np.testing.assert_allclose(got, [[0.731059, 0.268941], [0.0, 1.0]], atol=1e-6)
-    assert got.dtype == np.float32
+    scores = apply_activation(np.array([[1000.0, 999.0], [-1000.0, 1000.0]], np.float32), "softmax")
+    np.testing.assert_allclose(scores, [[0.731059, 0.268941], [0.0, 1.0]], atol=1e-6)
+    assert scores.dtype == np.float32
 
 
 def test_sigmoid_of_large_logits_stays_finite() -> None:
-    got = apply_activation(np.array([[-1000.0, 0.0, 2.0, 1000.0]], np.float32), "sigmoid")
-    np.testing.assert_allclose(got, [[0.0, 0.5, 0.880797, 1.0]], atol=1e-6)
+    scores = apply_activation(np.array([[-1000.0, 0.0, 2.0, 1000.0]], np.float32), "sigmoid")
+    np.testing.assert_allclose(scores, [[0.0, 0.5, 0.880797, 1.0]], atol=1e-6)
 
 
 def test_none_leaves_logits_as_they_are() -> None:

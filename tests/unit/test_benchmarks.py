@@ -1,4 +1,4 @@
-"""The parts of the benchmark that compute: medians, ratios, label checks, versions, the report."""
+"""The computations of the benchmark: medians, ratios, label checks, versions, the report."""
 
 import dataclasses
 import subprocess
@@ -72,7 +72,7 @@ def test_a_server_is_saturated_if_it_was_in_most_rounds() -> None:
         assert summary.saturated is saturated
 
 
-def test_the_speed_of_a_server_is_that_of_its_latest_closed_loop() -> None:
+def test_the_speed_of_a_server_comes_from_its_latest_closed_loop() -> None:
     rounds = [
         measured("mosec", CLOSED, 1, 90, 9),
         measured("mosec", CLOSED, 2, 50, 9),
@@ -91,7 +91,7 @@ def test_a_ratio_needs_two_numbers() -> None:
     assert ratio(6.0, None) is None
 
 
-def test_labels_are_found_in_answers_of_every_shape() -> None:
+def test_labels_are_extracted_from_answers_of_any_shape() -> None:
     labels = ["NEGATIVE", "POSITIVE"]
     ours = {"sentiment": "POSITIVE", "scores": {"NEGATIVE": 0.1, "POSITIVE": 0.9}}
     assert list(label_check.labels_in(ours, labels)) == ["POSITIVE"]
@@ -188,7 +188,7 @@ def test_the_report_warns_of_a_busy_machine(results: Results) -> None:
     assert "used up to 55 % of the CPU" in markdown.render(results)
 
 
-def test_results_survive_an_interruption(results: Results, tmp_path: Path) -> None:
+def test_results_of_an_interrupted_run_are_kept(results: Results, tmp_path: Path) -> None:
     path = tmp_path / "run" / "results.json"
     results.add([measured("mosec", CLOSED, 2, 90, 9)], path)
     again = Results.read(path)
@@ -233,8 +233,8 @@ def test_the_machine_is_described_with_java_tool_options(monkeypatch: pytest.Mon
     assert machine.describe()["versions"]["Java"][0].isdigit()
 
 
-def test_processes_that_have_exited_are_no_error_when_they_are_ended() -> None:
-    """psutil raises NoSuchProcess for each of these calls where the process id is free again."""
+def test_ending_processes_ignores_those_that_have_exited() -> None:
+    """Each of these calls of psutil raises NoSuchProcess if the process id is free again."""
 
     class Exited(psutil.Process):
         def terminate(self) -> None:

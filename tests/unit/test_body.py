@@ -1,4 +1,4 @@
-"""What a client's bytes are read as, and what is said of those that cannot be."""
+"""How the bytes of a request are read, and the errors for bytes that cannot be read."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ def read(headers: dict[str, str], row: dict[str, bytes]) -> Body:
         " application/json ",
     ],
 )
-def test_the_content_type_of_json_may_have_any_spelling(content_type: str) -> None:
+def test_the_content_type_of_json_may_have_any_case_and_parameters(content_type: str) -> None:
     assert read({"content-type": content_type}, {"body": b'{"text": "a"}'}) == Json({"text": "a"})
 
 
@@ -33,7 +33,7 @@ def test_the_content_type_of_json_may_have_any_spelling(content_type: str) -> No
     "headers",
     [{}, {"content-type": ""}, {"content-type": "text/plain"}, {"content-type": "TEXT/plain"}],
 )
-def test_a_body_without_another_type_is_the_text(headers: dict[str, str]) -> None:
+def test_a_plain_text_body_is_the_text(headers: dict[str, str]) -> None:
     assert read(headers, {"body": "schön".encode()}) == Text("schön")
 
 
@@ -52,14 +52,14 @@ def test_anything_else_without_a_content_type_is_the_text(text: str) -> None:
     assert read({}, {"body": text.encode()}) == Text(text)
 
 
-def test_a_json_object_that_is_labelled_as_text_is_text() -> None:
+def test_a_json_object_sent_as_text_plain_is_a_text() -> None:
     assert read({"content-type": "text/plain"}, {"body": b'{"text": "a"}'}) == Text('{"text": "a"}')
 
 
 @pytest.mark.parametrize(
     "body", [b'{"text": NaN}', b'{"n": ' + b"9" * 5_000 + b"}", b'{"a": ' * 100_000]
 )
-def test_a_json_object_with_a_fault_is_not_scored_as_text(body: bytes) -> None:
+def test_an_invalid_json_object_is_not_scored_as_text(body: bytes) -> None:
     with pytest.raises(Malformed):
         read({}, {"body": body})
 
@@ -69,12 +69,12 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
     assert repr(body) == repr(Json([1, 0.5, float("inf")]))
 
 
-def test_a_byte_order_mark_is_not_text() -> None:
+def test_a_byte_order_mark_is_removed() -> None:
     assert read({}, {"body": b"\xef\xbb\xbfgood"}) == Text("good")
     assert read(JSON, {"body": b"\xef\xbb\xbf[1]"}) == Json([1])
 
 
-def test_a_form_is_its_fields() -> None:
+def test_a_form_is_read_as_its_fields() -> None:
     assert read(FORM, {"text": b"good"}) == Form({"text": "good"})
     assert read({"content-type": "multipart/form-data; boundary=x"}, {}) == Form({})
 
@@ -109,7 +109,7 @@ def test_an_empty_body_is_malformed(row: dict[str, bytes]) -> None:
         read({}, row)
 
 
-def test_text_that_is_not_utf8_is_malformed_and_says_where() -> None:
+def test_the_error_for_text_that_is_not_utf8_names_the_byte() -> None:
     with pytest.raises(Malformed, match="byte 4 of 4"):
         read({}, {"body": b"caf\xe9"})
     with pytest.raises(Malformed, match="form field"):
@@ -160,7 +160,7 @@ def test_the_route_follows_from_the_headers_that_torchserve_adds() -> None:
     assert route_of({}) is Route.GRPC
 
 
-def test_a_query_that_torchserve_passes_on_is_kept() -> None:
+def test_the_query_of_a_json_request_is_read() -> None:
     body = read_body(Route.INVOCATIONS, JSON, {"body": b"{}", "top_k": b"2"})
     assert query_of(body) == {"top_k": "2"}
     assert query_of(Text("good")) == {}
@@ -205,13 +205,13 @@ def binary(length: str, raw: bytes) -> Body:
     return read_body(Route.KSERVE, headers, {"body": raw})
 
 
-def test_kserves_binary_extension_is_json_and_then_bytes() -> None:
+def test_kserves_binary_extension_is_read_as_json_and_binary_data() -> None:
     assert binary("2", b"{}\x01\x02") == Json({}, binary=b"\x01\x02")
     assert binary("2", b"{}") == Json({})
 
 
 @pytest.mark.parametrize("length", ["-1", "5", "two", "0", "9" * 5_000, "1", "1_0", "0000000002"])
-def test_a_length_that_is_not_that_of_the_json_is_malformed(length: str) -> None:
+def test_a_wrong_length_of_the_json_is_malformed(length: str) -> None:
     with pytest.raises(Malformed):
         binary(length, b"{}\x01\x02")
 
@@ -234,7 +234,7 @@ def test_a_length_that_is_not_that_of_the_json_is_malformed(length: str) -> None
     ),
     st.dictionaries(st.one_of(st.just("body"), st.text()), st.binary(), max_size=3),
 )
-def test_nothing_but_a_request_error_is_ever_raised(
+def test_reading_any_body_raises_only_request_errors(
     route: Route, headers: dict[str, str], row: dict[str, bytes]
 ) -> None:
     try:

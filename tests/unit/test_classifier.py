@@ -1,4 +1,4 @@
-"""The default model, loaded and asked without a server."""
+"""The classifier with the default model, without a server."""
 
 import math
 import time
@@ -36,26 +36,26 @@ def good(results: Sequence[Outcome]) -> list[Prediction]:
 
 
 def assert_same(got: Prediction, alone: Prediction) -> None:
-    """Equal, and in the score to 1e-4."""
+    """Equal, with scores within 1e-4."""
     assert (got.label, got.tokens, got.truncated) == (alone.label, alone.tokens, alone.truncated)
     assert got.score == pytest.approx(alone.score, abs=1e-4)
 
 
-def test_it_tells_praise_from_blame(classifier: Classifier) -> None:
+def test_the_default_model_labels_praise_and_criticism_correctly(classifier: Classifier) -> None:
     praise, blame = good(classifier.classify(["A wonderful film.", "A terrible, boring mess."]))
     assert praise.label == "POSITIVE"
     assert blame.label == "NEGATIVE"
     assert min(praise.score, blame.score) > 0.9
 
 
-def test_a_batch_scores_each_text_as_it_is_scored_alone(classifier: Classifier) -> None:
+def test_a_text_has_the_same_score_in_a_batch_as_alone(classifier: Classifier) -> None:
     together = good(classifier.classify(TEXTS * 3))
     for text, got in zip(TEXTS * 3, together, strict=True):
         (alone,) = good(classifier.classify([text]))
         assert_same(got, alone)
 
 
-def test_a_prediction_is_complete(classifier: Classifier) -> None:
+def test_a_prediction_has_label_scores_tokens_and_truncation(classifier: Classifier) -> None:
     (got,) = good(classifier.classify(["A gripping, beautifully shot film."]))
     assert set(got.scores) == {"NEGATIVE", "POSITIVE"}
     assert math.fsum(got.scores.values()) == pytest.approx(1, abs=1e-5)
@@ -71,11 +71,11 @@ def test_the_longest_text_that_fits_is_not_truncated(classifier: Classifier) -> 
     assert (cut.tokens, cut.truncated) == (512, True)
 
 
-def test_no_texts_need_no_call(classifier: Classifier) -> None:
+def test_an_empty_batch_does_not_call_the_engine(classifier: Classifier) -> None:
     assert classifier.classify([]) == []
 
 
-def test_no_call_of_the_engine_is_larger_than_the_budget(
+def test_no_call_of_the_engine_exceeds_the_token_budget(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[tuple[int, int]] = []
@@ -148,13 +148,13 @@ def test_a_large_request_does_not_make_a_small_one_late(
 
 
 @pytest.mark.parametrize("max_tokens", [1, 2])
-def test_no_room_for_a_text_is_a_wrong_setting(max_tokens: int) -> None:
+def test_max_tokens_without_room_for_a_text_is_refused(max_tokens: int) -> None:
     with pytest.raises(ValueError, match=r"handler\.max_tokens must be at least 3"):
         Classifier(MODEL, max_tokens=max_tokens, threads=1)
 
 
 class Failing:
-    """The engine given, which raises wherever one text's tokens are among its rows."""
+    """Wraps an engine, and raises if the rows contain a certain text's tokens."""
 
     def __init__(self, engine: Engine, fails_on: int, packs: bool) -> None:
         self.layout: Layout = "packed" if packs else "padded"
@@ -172,7 +172,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("packs", [True, False])
-def test_a_text_that_the_engine_fails_on_fails_alone(
+def test_a_text_on_which_the_engine_fails_fails_alone(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch, packs: bool
 ) -> None:
     texts = [f"number {index}" for index in range(100)] + ["gripping"]
@@ -208,7 +208,7 @@ def test_an_engine_that_fails_respects_the_deadline(
     assert now[0] == 12  # until the deadline, and once more to see whether it is dead
 
 
-def test_a_model_without_scores_is_never_ready(
+def test_warm_up_fails_for_a_model_without_scores(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -239,7 +239,7 @@ class Packing:
         return np.array(sums, np.float32)
 
 
-def test_nan_of_one_text_does_not_spread_in_its_row(
+def test_nan_of_one_text_does_not_affect_others_in_its_row(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = ["good", "bad film", "fine", "word " * 100]
@@ -247,11 +247,11 @@ def test_nan_of_one_text_does_not_spread_in_its_row(
     monkeypatch.setattr(classifier, "_engine", Packing(spoils=int(tokens[0].ids[1])))
     bad, *others = classifier.score(tokens, activations=["none"] * 4)
     assert bad == EngineFailure()
-    for own, result in zip(tokens[1:], good(others), strict=True):
-        assert result.scores["POSITIVE"] == own.ids.sum()
+    for encoded, result in zip(tokens[1:], good(others), strict=True):
+        assert result.scores["POSITIVE"] == encoded.ids.sum()
 
 
-def test_a_text_without_tokens_is_refused_alone(classifier: Classifier) -> None:
+def test_only_the_text_without_tokens_is_refused(classifier: Classifier) -> None:
     (tokens,) = classifier.tokenizer(["A wonderful film."])
     nothing = Tokens(np.array([], np.int32), truncated=False)
     empty, score = classifier.score([nothing, tokens])

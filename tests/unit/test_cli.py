@@ -1,4 +1,4 @@
-"""The `sentiment` command where something fails, and its page in the documentation."""
+"""Failures of the `sentiment` command, and its documentation."""
 
 import json
 import os
@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 
 
 def run(arguments: list[str | bytes], shell: str = "", **options: Any) -> Any:
-    """Run the command in a process of its own; `shell` redirects its streams."""
+    """Run the command as a process; `shell` redirects its streams."""
     command: list[str | bytes] = [sys.executable, "-m", "sentiment_client", *arguments]
     if shell:
         command = ["sh", "-c", f'"$@" {shell}', "sh", *command]
@@ -78,7 +78,9 @@ def test_wrong_arguments_are_exit_code_2(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("arguments", [["--address", "predict", "x"], ["--management", "status"]])
-def test_failures_are_sentences(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_failures_as_sentences(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     option, *command = arguments
     assert main([option, f"127.0.0.1:{free_port()}", *command]) == 1
     *retries, last = capsys.readouterr().err.splitlines()
@@ -88,7 +90,7 @@ def test_failures_are_sentences(arguments: list[str], capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("option", [["--timeout", "0"], ["--address", "ftp://x"]])
-def test_options_that_cannot_be_used_are_sentences(
+def test_the_command_reports_invalid_options_as_sentences(
     option: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", "x", *option]) == 1
@@ -97,7 +99,7 @@ def test_options_that_cannot_be_used_are_sentences(
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict", "utf-8"])
 @pytest.mark.parametrize("as_json", [True, False])
-def test_no_result_is_lost_to_an_encoding(encoding: str, as_json: bool) -> None:
+def test_results_are_printed_in_any_encoding_of_stdout(encoding: str, as_json: bool) -> None:
     options: list[str | bytes] = ["--json"] if as_json else []
     broken: list[str | bytes] = [b"caf\xe9", "日本 café", "Awful."]
     with scripted(answers(ANSWER, ANSWER, ANSWER)) as server:
@@ -113,7 +115,7 @@ def test_no_result_is_lost_to_an_encoding(encoding: str, as_json: bool) -> None:
         assert texts == ["caf\udce9", "日本 café", "Awful."]
 
 
-def test_json_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_does_not_escape_letters(capsys: pytest.CaptureFixture[str]) -> None:
     with scripted(answer_all) as server:
         assert main(["predict", "--json", "--address", server.address, "日本 café"]) == 0
     assert '"text": "日本 café"' in capsys.readouterr().out
@@ -132,7 +134,7 @@ def test_json_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
         ("| true", "", 0),  # the status of true
     ],
 )
-def test_streams_that_are_full_or_closed_are_sentences(
+def test_the_command_reports_full_or_closed_streams_as_sentences(
     redirection: str, says: str, code: int
 ) -> None:
     with scripted(answer_all) as server:
@@ -176,10 +178,10 @@ def test_variables_name_the_server_and_its_tokens(
         assert (server.tokens, management.tokens) == (["Bearer abc"], ["Bearer def"])
 
 
-def test_this_machine_is_not_the_management_of_another(
+def test_the_default_management_address_is_not_used_for_a_remote_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The management token would go to any program that listens on this machine's port."""
+    """Otherwise any program that listens on this machine's port would get the management token."""
     addresses: list[str | None] = []
 
     def record(_: str, *, management: str | None, **__: Any) -> None:

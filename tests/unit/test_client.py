@@ -1,4 +1,4 @@
-"""Each client where a server fails; with a server that works, see tests/integration."""
+"""Each client with a server that fails; tests/integration has a server that works."""
 
 import json
 import pickle
@@ -62,20 +62,20 @@ from tests.unit.scripted_server import scripted
         (418, b"{}", BackendFailed, "no reason"),
     ],
 )
-def test_every_answer_has_its_error(
+def test_every_status_raises_its_error(
     status: int, body: bytes, kind: type[SentimentError], says: str
 ) -> None:
-    got = _answers.from_answer(status, body)
-    assert type(got) is kind
-    assert got.status == status
-    assert says in got.message
-    assert str(got).endswith(f"(HTTP {status})")
-    assert str(pickle.loads(pickle.dumps(got))) == str(got)
+    error = _answers.from_answer(status, body)
+    assert type(error) is kind
+    assert error.status == status
+    assert says in error.message
+    assert str(error).endswith(f"(HTTP {status})")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"sentiment": "POSITIVE"}', b""])
 def test_another_service_at_the_address_is_recognized(case: Case, body: bytes) -> None:
-    with case.talking((200, body)) as (_, client):
+    with case.connected((200, body)) as (_, client):
         with pytest.raises(UnexpectedAnswer):
             client.predict("good")
         with pytest.raises(UnexpectedAnswer):
@@ -104,7 +104,7 @@ def test_another_service_at_the_management_address_is_recognized(body: bytes) ->
 def test_an_entry_without_a_prediction_is_an_error_whatever_it_lacks(
     case: Case, entry: dict[str, Any], kind: type[SentimentError], status: int, says: str
 ) -> None:
-    with case.talking(answers(ANSWER, entry)) as (_, client):
+    with case.connected(answers(ANSWER, entry)) as (_, client):
         good, bad = client.predict_many(["a", "b"])
     assert good == PREDICTION
     assert type(bad) is kind
@@ -130,7 +130,7 @@ def test_an_entry_without_a_prediction_is_an_error_whatever_it_lacks(
 def test_a_redirect_is_an_error_that_names_its_target(
     http_case: Case, status: int, location: str, says: str
 ) -> None:
-    with http_case.talking((status, b"", {"Location": location})) as (server, client):
+    with http_case.connected((status, b"", {"Location": location})) as (server, client):
         with pytest.raises(errors.Redirected) as caught:
             client.predict("good")
         assert len(server.requests) == 1
@@ -139,8 +139,8 @@ def test_a_redirect_is_an_error_that_names_its_target(
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_redirect_of_grpc_or_of_the_management_address_is_one_too() -> None:
-    with Case("grpc").talking((302, b"")) as (server, client):
+def test_a_redirect_of_grpc_or_of_the_management_address_is_an_error() -> None:
+    with Case("grpc").connected((302, b"")) as (server, client):
         with pytest.raises(errors.Redirected):
             client.predict("good")
         assert len(server.requests) == 1
@@ -153,7 +153,7 @@ def test_a_redirect_of_grpc_or_of_the_management_address_is_one_too() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_version_is_sent_and_printed(kind: str) -> None:
-    with Case(kind).talking(OK) as (server, client):
+    with Case(kind).connected(OK) as (server, client):
         client.predict("good")
     headers = {name.lower(): value for name, value in server.requests[0][2].items()}
     assert f"sentiment-client/{sentiment_client.__version__}" in headers["user-agent"]
@@ -197,8 +197,8 @@ def test_the_address_is_an_argument_or_the_environments_or_the_default(
     assert address("10.0.0.8:1") == "10.0.0.8:1"
 
 
-def test_what_was_registered_is_what_the_server_says_it_is() -> None:
-    """Not what else has appeared meanwhile, as when two register at the same time."""
+def test_register_waits_for_the_version_that_the_server_names() -> None:
+    """Not for another version, which a second client may register at the same time."""
     status = 'Model "mine" Version: 2.0 registered with 0 initial workers. Use scale workers API.'
     steps = [(200, json.dumps({"status": status}).encode()), *[(404, b"{}")] * 2]
     with scripted(*steps) as server, ManagementClient(server.address) as management:
@@ -221,11 +221,11 @@ def version(name: str, number: str, archive: str) -> dict[str, Any]:
     }
 
 
-def test_an_archive_with_workers_of_its_own_is_known_by_its_name() -> None:
+def test_a_registered_archive_that_starts_workers_is_found_by_its_file_name() -> None:
     versions = [version("a", "1.0", "old.mar"), version("a", "2.0", "new.mar")]
     listed = {"models": [{"modelName": "a", "modelUrl": "old.mar"}]}
-    told = b'{"status": "Processing worker updates..."}'
-    steps = (200, told), (200, json.dumps(listed).encode()), (200, json.dumps(versions).encode())
+    status = b'{"status": "Processing worker updates..."}'
+    steps = (200, status), (200, json.dumps(listed).encode()), (200, json.dumps(versions).encode())
     with scripted(*steps, (404, b"{}")) as server, ManagementClient(server.address) as management:
         with pytest.raises(NotFound):
             management.register("new.mar", wait=0)

@@ -1,4 +1,4 @@
-"""Certificates and proxies, as the environment names them, alike in every client."""
+"""Every client uses the certificates and proxies that the environment names."""
 
 import datetime
 import ipaddress
@@ -35,11 +35,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate of localhost that signs itself, and its key: PEM files."""
+    """A self-signed certificate of localhost and its key, as PEM files."""
 
     certificate: Path
     key: Path
-    folder: Path  # of certificates, as OpenSSL looks them up
+    folder: Path  # of certificates, with the names that OpenSSL expects
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +77,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def _canonical(name: x509.Name) -> bytes:
-    """The name as OpenSSL hashes it: its parts without the outer sequence, in UTF-8."""
+    """The bytes of a name that OpenSSL hashes: its parts in UTF-8, without the outer sequence."""
     encoded = name.public_bytes()
     return encoded[2:]
 
 
 @contextmanager
 def secure(case: Case, authority: Authority) -> Iterator[Scripted]:
-    """A server of this kind that speaks TLS."""
+    """A server of this kind with TLS."""
     tls: Any
     if case.kind == "grpc":
         pair = authority.key.read_bytes(), authority.certificate.read_bytes()
@@ -123,7 +123,7 @@ def test_verify_names_certificates_or_switches_the_check_off(
                 assert client.predict("good") == PREDICTION
 
 
-def test_a_management_client_trusts_the_same(authority: Authority) -> None:
+def test_a_management_client_trusts_the_same_certificates(authority: Authority) -> None:
     with secure(Case("rest"), authority) as server:
         with ManagementClient(server.address, verify=authority.certificate) as management:
             assert management.send("GET", "/models")
@@ -151,7 +151,7 @@ def test_tls_to_a_server_without_it_fails_at_once(case: Case) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])
-def test_certificates_that_are_not_there_are_named(
+def test_a_missing_certificate_file_is_named(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
     path = tmp_path / "ca.pem"
@@ -166,10 +166,10 @@ def test_certificates_that_are_not_there_are_named(
 
 
 def own_addresses() -> list[str]:
-    """An address of this machine that is not a loopback one, where there is any."""
+    """Addresses of this machine that are not loopback; empty if there are none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # of a datagram socket: nothing is sent
+            probe.connect(("192.0.2.1", 9))  # a datagram socket sends nothing here
         except OSError:
             return []
         return [probe.getsockname()[0]]
@@ -198,7 +198,7 @@ LOOPBACK = [
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-def test_names_and_addresses_of_this_machine_are_known(host: str) -> None:
+def test_names_and_addresses_of_this_machine_are_recognized(host: str) -> None:
     for address in (f"http://{host}:8080", f"https://{host}", f"{host}:7070"):
         assert is_loopback(address)
 
@@ -217,12 +217,12 @@ def test_names_and_addresses_of_this_machine_are_known(host: str) -> None:
         "[::ffff:192.0.2.1]",
     ],
 )
-def test_other_machines_are_not_this_one(host: str) -> None:
+def test_other_machines_are_not_taken_for_this_one(host: str) -> None:
     assert not is_loopback(f"http://{host}:8080")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost.", *own_addresses()])
-def test_no_proxy_sees_what_is_for_this_machine(
+def test_requests_to_this_machine_bypass_the_proxy(
     case: Case, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     with scripted((418, b"")) as proxy, case.scripted(OK) as server:

@@ -1,4 +1,4 @@
-"""What each client retries, how often and after which pauses, and what it says of it."""
+"""What each client retries, how often, after which pauses, and what it logs."""
 
 import logging
 import re
@@ -64,7 +64,7 @@ from tests.unit.scripted_server import Answer, free_port, scripted
     ],
 )
 def test_transient_failures_are_retried(case: Case, pauses: list[float], failure: Answer) -> None:
-    with case.talking(failure, failure, OK, timeout=5) as (server, client):
+    with case.connected(failure, failure, OK, timeout=5) as (server, client):
         assert client.predict("good") == PREDICTION
     assert server.bodies == [b'{"text": "good"}'] * 3
     first, second = [pause for pause in pauses if pause >= 0.2]
@@ -96,7 +96,7 @@ def test_transient_failures_are_retried(case: Case, pauses: list[float], failure
 def test_retries_are_bounded_and_can_be_switched_off(
     case: Case, pauses: list[float], failure: Answer, attempts: int, kind: type[SentimentError]
 ) -> None:
-    with case.talking(failure) as (server, client):
+    with case.connected(failure) as (server, client):
         with pytest.raises(kind) as caught:
             client.predict("good")
         assert type(caught.value) is kind
@@ -111,7 +111,7 @@ def test_retries_are_bounded_and_can_be_switched_off(
 def test_other_statuses_of_proxies_are_retried(
     http_case: Case, pauses: list[float], status: int, kind: type[SentimentError]
 ) -> None:
-    with http_case.talking((status, b""), OK) as (server, client):
+    with http_case.connected((status, b""), OK) as (server, client):
         assert client.predict("good") == PREDICTION
         assert len(server.requests) == 2
 
@@ -132,20 +132,20 @@ def test_other_statuses_of_proxies_are_retried(
         ((grpc.StatusCode.UNKNOWN, "x"), 1, BackendFailed),
     ],
 )
-def test_each_grpc_status_has_its_rule(
+def test_each_grpc_status_is_retried_by_its_rule(
     pauses: list[float],
     failure: tuple[grpc.StatusCode, str],
     attempts: int,
     kind: type[SentimentError],
 ) -> None:
-    with Case("grpc").talking(failure) as (server, client):
+    with Case("grpc").connected(failure) as (server, client):
         with pytest.raises(kind):
             client.predict("good")
         assert len(server.requests) == attempts
 
 
 def test_a_worker_that_died_gets_the_time_to_restart(case: Case, pauses: list[float]) -> None:
-    with case.talking(WORKER_DIED) as (_, client), pytest.raises(WorkerDied):
+    with case.connected(WORKER_DIED) as (_, client), pytest.raises(WorkerDied):
         client.predict("good")
     first, second = (pause for pause in pauses if pause > 1)
     assert 3.5 <= first <= 5.25
@@ -153,27 +153,25 @@ def test_a_worker_that_died_gets_the_time_to_restart(case: Case, pauses: list[fl
 
 
 @pytest.mark.parametrize("texts", [1, 32, 64, 128])
-def test_texts_that_kill_workers_do_not_kill_one_for_each_request(
+def test_texts_that_kill_workers_are_not_retried_in_every_request(
     case: Case, pauses: list[float], texts: int
 ) -> None:
-    """At first all requests are sent; then one alone is repeated, twice, and the rest given up."""
-    with case.talking(WORKER_DIED) as (server, client):
+    """All requests are sent once; then only one is retried, twice, and the others fail with it."""
+    with case.connected(WORKER_DIED) as (server, client):
         with pytest.raises(WorkerDied):
             client.predict_many(["deadly"] * texts)
         time.sleep(0.3)
         assert len(server.requests) == -(-texts // 32) + 2
 
 
-def test_innocent_requests_of_a_batch_whose_worker_died_succeed(
-    case: Case, pauses: list[float]
-) -> None:
+def test_requests_succeed_on_retry_after_their_worker_died(case: Case, pauses: list[float]) -> None:
     first = [WORKER_DIED] * 4
-    with case.talking(*first, answer_all) as (server, client):
+    with case.connected(*first, answer_all) as (server, client):
         assert client.predict_many(["good"] * 128) == [PREDICTION] * 128
         assert len(server.requests) == 8
 
 
-def test_a_worker_is_waited_for_where_the_management_api_is_known(
+def test_a_client_with_a_management_address_waits_for_a_worker(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     away, back = described(), described("READY")
@@ -185,7 +183,7 @@ def test_a_worker_is_waited_for_where_the_management_api_is_known(
 
 
 def described(*workers: str) -> Answer:
-    """A management API's description of a model with workers in these states."""
+    """The management API's description of a model with workers in these states."""
     states = ", ".join(
         f'{{"id": "9000", "pid": 7, "status": "{state}", "memoryUsage": 0}}' for state in workers
     )
@@ -227,20 +225,20 @@ def test_the_management_address_tells_why_a_request_is_refused(
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_heeded(
+def test_retry_after_sets_the_pause(
     http_case: Case, pauses: list[float], status: int, header: str, lowest: float, highest: float
 ) -> None:
-    with http_case.talking((status, b"", {"Retry-After": header}), OK) as (_, client):
+    with http_case.connected((status, b"", {"Retry-After": header}), OK) as (_, client):
         assert client.predict("good") == PREDICTION
     (pause,) = pauses
     assert lowest <= pause <= highest
 
 
-def test_retries_are_logged_without_what_was_sent(
+def test_retries_are_logged_without_texts(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     refusal = (503, error("Overloaded", "no room for tell-nobody"))
-    with case.talking(refusal, WORKER_DIED, OK, token="s3cret") as (server, client):
+    with case.connected(refusal, WORKER_DIED, OK, token="s3cret") as (server, client):
         client.predict("tell-nobody")
     first, second = (record for record in caplog.records if record.name == "sentiment_client")
     address = server.address.removeprefix("http://")
@@ -256,7 +254,7 @@ def test_late_texts_are_sent_again_after_a_logged_pause(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     steps = (answers(LATE, ANSWER, LATE), answers(ANSWER, LATE), answers(ANSWER))
-    with case.talking(*steps) as (server, client):
+    with case.connected(*steps) as (server, client):
         assert client.predict_many(["a", "b", "c"]) == [PREDICTION] * 3
     assert server.bodies == [
         b'{"texts": ["a", "b", "c"]}',
@@ -267,15 +265,15 @@ def test_late_texts_are_sent_again_after_a_logged_pause(
     assert 0.2 <= first < second
     assert caplog.text.count("Overloaded (HTTP 503); retry") == 2
 
-    with case.talking(answers(ANSWER, LATE), answers(LATE), max_retries=2) as (server, client):
+    with case.connected(answers(ANSWER, LATE), answers(LATE), max_retries=2) as (server, client):
         good, late = client.predict_many(["a", "b"])
         assert len(server.requests) == 3
     assert good == PREDICTION
     assert type(late) is Overloaded
 
 
-def test_results_stay_when_sending_late_texts_again_fails(case: Case, pauses: list[float]) -> None:
-    with case.talking(answers(ANSWER, LATE), (404, b"{}")) as (server, client):
+def test_results_are_kept_if_resending_late_texts_fails(case: Case, pauses: list[float]) -> None:
+    with case.connected(answers(ANSWER, LATE), (404, b"{}")) as (server, client):
         good, late = client.predict_many(["a", "b"])
         assert len(server.requests) == 2
     assert good == PREDICTION
@@ -284,10 +282,10 @@ def test_results_stay_when_sending_late_texts_again_fails(case: Case, pauses: li
 
 
 def test_an_answer_that_never_comes_is_requested_once_more(case: Case, pauses: list[float]) -> None:
-    with case.talking("silence", OK, timeout=0.5) as (server, client):
+    with case.connected("silence", OK, timeout=0.5) as (server, client):
         assert client.predict("good") == PREDICTION
         assert len(server.requests) == 2
-    with case.talking("silence", timeout=30) as (server, client):
+    with case.connected("silence", timeout=30) as (server, client):
         started = time.monotonic()
         with pytest.raises(TimedOut) as caught:
             client.predict("good", timeout=0.2)
@@ -296,7 +294,7 @@ def test_an_answer_that_never_comes_is_requested_once_more(case: Case, pauses: l
     assert caught.value.status is None
 
 
-def test_no_server_at_all(
+def test_a_server_that_does_not_listen_raises_connection_failed(
     case: Case, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     with case.client(f"127.0.0.1:{free_port()}") as client:
@@ -306,7 +304,7 @@ def test_no_server_at_all(
     assert caplog.text.count("ConnectionFailed; retry ") == MAX_RETRIES
 
 
-def test_an_unknown_host_is_not_tried_again(case: Case) -> None:
+def test_an_unknown_host_is_not_retried(case: Case) -> None:
     with case.client("http://nonesuch.invalid") as client:
         started = time.monotonic()
         with pytest.raises(BadAddress, match="not known"):
@@ -314,7 +312,7 @@ def test_an_unknown_host_is_not_tried_again(case: Case) -> None:
         assert time.monotonic() - started < 5
 
 
-def test_what_never_reached_the_server_can_always_be_repeated(pauses: list[float]) -> None:
+def test_requests_that_never_reached_the_server_are_retried(pauses: list[float]) -> None:
     with ManagementClient(f"127.0.0.1:{free_port()}") as management:
         with pytest.raises(ConnectionFailed):
             management.unregister("sentiment")
@@ -325,14 +323,14 @@ def test_what_never_reached_the_server_can_always_be_repeated(pauses: list[float
         assert len(server.requests) == 1
 
 
-def test_registering_is_not_repeated() -> None:
+def test_registering_is_not_retried() -> None:
     with scripted((503, b"{}")) as server:
         with ManagementClient(server.address) as management, pytest.raises(Overloaded):
             management.register("x.mar")
         assert [method for method, *_ in server.requests] == ["POST"]
 
 
-def test_the_documentation_has_the_rules() -> None:
+def test_the_table_in_docs_clients_has_the_retry_rules() -> None:
     """The table of docs/clients.md, row by row: status, class, retries, first pause."""
     page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+) \| `(\w+)` \| (\S+) \| (.*)\|$", page, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""No token and no password is in any error, whatever fails, nor in what a debugger would print."""
+"""No error and no repr contains a token or a password."""
 
 import json
 import logging
@@ -18,24 +18,24 @@ from tests.unit.scripted_server import Answer, free_port
 SECRET = "s3cret-of-joe"
 
 
-def everything_of(error: BaseException) -> Iterator[str]:
-    """What can be seen of an error and of all that hang on it."""
-    seen: list[BaseException] = []
+def visible_parts(error: BaseException) -> Iterator[str]:
+    """Everything that can be printed of an error, its causes and its arguments."""
+    visited: list[BaseException] = []
     left: list[Any] = [error]
     while left:
         current = left.pop()
-        if not isinstance(current, BaseException) or any(current is one for one in seen):
+        if not isinstance(current, BaseException) or any(current is one for one in visited):
             continue
-        seen.append(current)
+        visited.append(current)
         yield from (str(current), repr(current), repr(current.args), repr(vars(current)))
-        for value in vars(current).values():  # the request of a library's error, say
+        for value in vars(current).values():  # such as the request of a library's error
             yield repr(getattr(value, "headers", ""))
         left += [current.__cause__, current.__context__, *current.args]
     yield "".join(traceback.format_exception(error))
 
 
 def assert_silent(error: BaseException) -> None:
-    assert not [text for text in everything_of(error) if SECRET in text]
+    assert not [text for text in visible_parts(error) if SECRET in text]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_no_failure_shows_the_token(
     case: Case, pauses: list[float], failure: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with case.talking(failure, token=SECRET, timeout=0.5, max_retries=1) as (server, client):
+    with case.connected(failure, token=SECRET, timeout=0.5, max_retries=1) as (server, client):
         with pytest.raises(SentimentError) as caught:
             client.predict("good")
         assert server.tokens[0] == f"Bearer {SECRET}"
@@ -100,7 +100,7 @@ def test_whitespace_around_a_token_is_not_part_of_it(
     written = around.format("abc")
     (keys := tmp_path / "keys").write_text(json.dumps({"inference": {"key": written}}))
     for options in ({"token": written}, {"token_file": keys}):
-        with case.talking(OK, **options) as (server, client):
+        with case.connected(OK, **options) as (server, client):
             assert client.predict("good") == PREDICTION
             assert server.tokens == ["Bearer abc"]
 
@@ -144,7 +144,7 @@ def test_a_file_without_a_token_is_named(
 def test_a_key_file_that_is_being_written_is_read_again(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TorchServe rewrites it in place: a reader may see none of it, or a part."""
+    """TorchServe rewrites the file in place, so a reader may find it empty or incomplete."""
     whole = '{"inference": {"key": "new"}}'
     contents = ["", whole[:17], whole]
 
@@ -152,14 +152,14 @@ def test_a_key_file_that_is_being_written_is_read_again(
         return contents.pop(0)
 
     monkeypatch.setattr(Path, "read_text", read)
-    with case.talking(OK, token_file=tmp_path / "keys") as (server, client):
+    with case.connected(OK, token_file=tmp_path / "keys") as (server, client):
         assert client.predict("good") == PREDICTION
         assert server.tokens == ["Bearer new"]
 
 
 def test_a_rotated_token_is_read_before_each_request(case: Case, tmp_path: Path) -> None:
     keys = tmp_path / "key_file.json"
-    with case.talking(OK, token_file=keys) as (server, client):
+    with case.connected(OK, token_file=keys) as (server, client):
         for token in ("old", "new"):
             keys.write_text(json.dumps({"inference": {"key": token}}))
             assert client.predict("good") == PREDICTION
@@ -172,7 +172,7 @@ def test_a_rotated_token_is_read_before_each_attempt(
 ) -> None:
     keys = tmp_path / "key_file.json"
     keys.write_text('{"inference": {"key": "old"}}')
-    with case.talking(failure, OK, token_file=keys) as (server, client):
+    with case.connected(failure, OK, token_file=keys) as (server, client):
         server.arrived = lambda: keys.write_text('{"inference": {"key": "new"}}')
         assert client.predict("good") == PREDICTION
         assert server.tokens == ["Bearer old", "Bearer new"]
@@ -182,11 +182,11 @@ def test_a_bad_token_is_not_sent_twice(case: Case, tmp_path: Path, pauses: list[
     keys = tmp_path / "key_file.json"
     keys.write_text('{"inference": {"key": "old"}}')
     for options in ({"token": "old"}, {"token_file": keys}):
-        with case.talking(BAD_TOKEN, **options) as (server, client):
+        with case.connected(BAD_TOKEN, **options) as (server, client):
             with pytest.raises(Unauthorized, match="expired"):
                 client.predict("good")
             assert len(server.requests) == 1
-    with case.talking(BAD_TOKEN, token_file=keys) as (server, client):  # each new one is bad, too
+    with case.connected(BAD_TOKEN, token_file=keys) as (server, client):  # each new one is bad, too
         server.arrived = lambda: keys.write_text(
             json.dumps({"inference": {"key": str(len(server.requests))}})
         )

@@ -1,4 +1,4 @@
-"""Lists of texts: what is not a text, what does not fit, what is late or given up."""
+"""Lists of texts: invalid values, requests that are too large, late texts, cancelled calls."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tests.unit.scripted_server import Answer, Scripted, scripted
 
 
 class Broken:
-    """Whatever is asked of it is an error."""
+    """An object whose every operation raises."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -46,7 +46,7 @@ class Broken:
 
 
 class Pretender:
-    """It says that it is a text."""
+    """An object that pretends to be a str."""
 
     __class__ = str  # type: ignore[assignment]
 
@@ -86,10 +86,8 @@ NOT_TEXTS = {
 
 
 @pytest.mark.parametrize(("value", "says"), NOT_TEXTS.values(), ids=NOT_TEXTS.keys())
-def test_what_is_not_a_text_has_its_error_and_costs_no_other(
-    case: Case, value: Any, says: str
-) -> None:
-    with case.talking(answer_all) as (server, client):
+def test_a_value_that_is_not_a_text_gets_its_own_error(case: Case, value: Any, says: str) -> None:
+    with case.connected(answer_all) as (server, client):
         many = client.predict_many(["a", value, np.str_("b"), value])
         streamed = list(client.predict_stream(iter([value, "a"])))
         sent = [json.loads(body)["texts"] for body in server.bodies]
@@ -109,7 +107,7 @@ def test_what_is_not_a_text_has_its_error_and_costs_no_other(
 
 def test_many_values_that_are_not_texts_keep_their_places(case: Case) -> None:
     texts: list[Any] = [None if number % 3 else "good" for number in range(500)]
-    with case.talking(answer_all) as (_, client):
+    with case.connected(answer_all) as (_, client):
         results = client.predict_many(texts)
     assert labels(results) == ["Validation" if text is None else "POSITIVE" for text in texts]
 
@@ -120,7 +118,7 @@ def test_results_before_an_iterable_that_raises_are_not_lost(case: Case) -> None
         raise OSError("the file ended")
 
     results: list[Any] = []
-    with case.talking(answer_all, max_concurrency=2) as (_, client):
+    with case.connected(answer_all, max_concurrency=2) as (_, client):
         with pytest.raises(OSError, match="the file ended"):
             results.extend(client.predict_stream(texts()))
         with pytest.raises(OSError, match="the file ended"):
@@ -135,7 +133,7 @@ def test_results_before_an_asynchronous_iterable_that_raises_are_not_lost() -> N
         raise OSError("the file ended")
 
     results: list[Any] = []
-    with Case("async").talking(answer_all) as (_, client):
+    with Case("async").connected(answer_all) as (_, client):
         with pytest.raises(OSError, match="the file ended"):
             results.extend(client.predict_stream(texts()))
     assert results == [PREDICTION] * 100
@@ -147,7 +145,7 @@ def test_results_before_an_asynchronous_iterable_that_raises_are_not_lost() -> N
 def test_many_texts_are_sent_in_requests_that_the_server_takes(
     case: Case, text: str, texts: int
 ) -> None:
-    with case.talking((200, b"{}"), max_concurrency=1) as (server, client):
+    with case.connected((200, b"{}"), max_concurrency=1) as (server, client):
         with pytest.raises(UnexpectedAnswer):
             client.predict_many([text] * 100)
         (body,) = server.bodies
@@ -168,7 +166,7 @@ def test_a_single_text_is_not_a_list(case: Case, single: Any) -> None:
 def test_a_data_frame_is_not_a_list(case: Case) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"text": ["good", None]})
-    with case.talking(answer_all) as (_, client):
+    with case.connected(answer_all) as (_, client):
         with pytest.raises(TypeError, match="one column"):
             client.predict_many(frame)
         assert labels(client.predict_many(frame["text"])) == ["POSITIVE", "Validation"]
@@ -191,17 +189,17 @@ def test_a_stream_reads_no_further_than_requests_can_start(case: Case) -> None:
             read += 1
             yield "good"
 
-    with case.talking(answer_all, max_concurrency=2) as (server, client):
+    with case.connected(answer_all, max_concurrency=2) as (server, client):
         stream = client.predict_stream(texts())
         assert read == 0
         assert next(stream) == PREDICTION
-        assert read == 2 * 32 + 1  # with the one that did not fit
+        assert read == 2 * 32 + 1  # and the one that did not fit into a request
         stream.close()
         assert read == 2 * 32 + 1
         assert len(server.requests) <= 2
 
 
-def test_nothing_is_sent_after_the_caller_has_left() -> None:
+def test_an_interrupted_call_retries_nothing() -> None:
     def texts() -> Iterator[str]:
         yield from ["good"] * 3 * 32
         arrived(server, 2)
@@ -210,11 +208,11 @@ def test_nothing_is_sent_after_the_caller_has_left() -> None:
     with scripted((503, b"{}")) as server, SentimentClient(server.address) as client:
         with pytest.raises(KeyboardInterrupt):
             client.predict_many(texts())
-        time.sleep(1)  # in which both would have been tried again
+        time.sleep(1)  # long enough for retries
         assert len(server.requests) == 2
 
 
-def test_a_closed_stream_sends_no_late_texts_again() -> None:
+def test_a_closed_stream_does_not_resend_late_texts() -> None:
     late = {"error": "no time", "error_type": "Overloaded"}
 
     def answer(body: bytes) -> Answer:
@@ -226,14 +224,14 @@ def test_a_closed_stream_sends_no_late_texts_again() -> None:
             next(stream)
             arrived(server, 2)
             stream.close()
-            time.sleep(1)  # in which the late ones would have been sent again
+            time.sleep(1)  # long enough for late texts to be sent again
         assert len(server.requests) == 2
 
 
-def test_ctrl_c_ends_the_command_though_the_server_hangs() -> None:
+def test_ctrl_c_ends_the_command_while_the_server_hangs() -> None:
     with scripted("silence") as server:
         run = [sys.executable, "-m", "sentiment_client", "--address", server.address]
-        # A job in the background has been told to ignore it, and hands that down.
+        # A background job ignores SIGINT, and its children inherit that.
         heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
         command = subprocess.Popen(
             [*run, "predict", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed
@@ -248,7 +246,7 @@ def test_ctrl_c_ends_the_command_though_the_server_hangs() -> None:
     assert stderr == b""
 
 
-def test_calls_that_are_given_up_leave_nothing_running() -> None:
+def test_cancelled_calls_leave_nothing_running() -> None:
     async def give_up(address: str) -> None:
         async with sentiment_client.AsyncSentimentClient(address) as client:
             with pytest.raises(TimeoutError):
@@ -273,7 +271,7 @@ def test_closing_a_grpc_client_ends_its_calls_and_says_so() -> None:
 
 
 def taking(limit: int) -> Callable[[bytes], Answer]:
-    """A server that takes this number of texts at once."""
+    """A server that accepts this number of texts per request."""
 
     def step(body: bytes) -> Answer:
         texts = json.loads(body)["texts"]
@@ -286,10 +284,10 @@ def taking(limit: int) -> Callable[[bytes], Answer]:
 
 def test_a_request_that_is_too_large_is_sent_in_parts(case: Case) -> None:
     texts = ["x" * (number + 1) for number in range(40)]
-    with case.talking(taking(5)) as (_, client):
+    with case.connected(taking(5)) as (_, client):
         results = client.predict_many(texts)
         assert [r.tokens for r in results if isinstance(r, Prediction)] == list(range(1, 41))
-    with case.talking(taking(0)) as (server, client):
+    with case.connected(taking(0)) as (server, client):
         assert labels(client.predict_many(["a", "b", "c"])) == ["TooLarge"] * 3
         assert len(server.requests) == 5
 
@@ -302,10 +300,10 @@ def test_a_grpc_answer_that_is_too_large_is_requested_in_parts(
     def answer(body: bytes) -> Answer:
         return answers(*[many] * len(json.loads(body)["texts"]))
 
-    with Case("grpc").talking(answer) as (server, client):  # over 4 MiB, more than gRPC's default
+    with Case("grpc").connected(answer) as (server, client):  # over 4 MiB, more than gRPC's default
         assert labels(client.predict_many(["good"] * 32)) == ["POSITIVE"] * 32
         assert len(server.requests) == 1
     monkeypatch.setattr(grpc_client, "MAX_ANSWER_BYTES", 1 << 20)
-    with Case("grpc").talking(answer) as (server, client):
+    with Case("grpc").connected(answer) as (server, client):
         assert labels(client.predict_many(["good"] * 8)) == ["POSITIVE"] * 8
         assert len(server.requests) == 3

@@ -1,4 +1,4 @@
-"""The three clients are one: the same names, and nothing loaded that is not asked for."""
+"""The three clients have the same interface, and import no extra that is not used."""
 
 import inspect
 import subprocess

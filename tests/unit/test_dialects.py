@@ -1,4 +1,4 @@
-"""Bodies to texts, and results to answers, in each dialect."""
+"""Each dialect decodes bodies to texts, and encodes results to answers."""
 
 import json
 from typing import Any
@@ -62,8 +62,10 @@ def decode(body: Body, route: Route = PREDICTIONS) -> Request:
     return dialect_of(route, body).decode(body, SERVICE)
 
 
-def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestError = GOOD) -> Any:
-    """What a client gets when each of its texts is scored `result`."""
+def predict(
+    body: Body, route: Route = PREDICTIONS, result: Prediction | RequestError = GOOD
+) -> Any:
+    """The answer to `body` if each text has this `result`."""
     dialect = dialect_of(route, body)
     request = dialect.decode(body, SERVICE)
     results = [result if isinstance(text, str) else text for text in request.texts]
@@ -128,28 +130,28 @@ def ask(body: Body, route: Route = PREDICTIONS, result: Prediction | RequestErro
 def test_each_dialect_answers_in_its_own_shape(
     route: Route, value: object, expected: object
 ) -> None:
-    assert ask(Json(value), route) == expected
+    assert predict(Json(value), route) == expected
 
 
 @pytest.mark.parametrize("body", [Text("a"), Form({"text": "a"}), Form({"data": "a"})])
 @pytest.mark.parametrize("route", [PREDICTIONS, GRPC])
 def test_a_text_or_a_form_is_answered_natively(route: Route, body: Body) -> None:
-    assert ask(body, route) == NATIVE
+    assert predict(body, route) == NATIVE
 
 
-def test_a_query_makes_it_sagemakers() -> None:
-    assert ask(Json({"inputs": "a"}, {"model_name": "sentiment"}), INVOCATIONS) == [BEST]
+def test_a_request_with_a_query_is_sagemakers() -> None:
+    assert predict(Json({"inputs": "a"}, {"model_name": "sentiment"}), INVOCATIONS) == [BEST]
     with pytest.raises(Validation, match='"top_k"'):
-        ask(Json({"inputs": "a"}, {"top_k": "1"}), INVOCATIONS)
+        predict(Json({"inputs": "a"}, {"top_k": "1"}), INVOCATIONS)
 
 
 def test_binary_tensors_are_read() -> None:
     without = {name: value for name, value in tensor().items() if name != "data"}
-    asked: Any = {"inputs": [without | {"parameters": {"binary_data_size": 12}}]}
-    body = Json(asked, binary=b"\x03\0\0\0a b\x02\0\0\0\xc3\xa9")
+    value: Any = {"inputs": [without | {"parameters": {"binary_data_size": 12}}]}
+    body = Json(value, binary=b"\x03\0\0\0a b\x02\0\0\0\xc3\xa9")
     with pytest.raises(Malformed, match="13 bytes"):
         decode(body, KSERVE)
-    del asked["inputs"][0]["parameters"]
+    del value["inputs"][0]["parameters"]
     assert decode(body, KSERVE).texts == ["a b", "é"]
     with pytest.raises(Validation, match="both"):
         decode(Json({"inputs": [tensor()]}, binary=b"\x01\0\0\0a"), KSERVE)
@@ -164,7 +166,7 @@ def test_binary_tensors_are_read() -> None:
         (b"\x01\0\0\0a" * 4, TooLarge),
     ]:
         with pytest.raises(error):
-            decode(Json(asked, binary=broken), KSERVE)
+            decode(Json(value, binary=broken), KSERVE)
 
 
 @pytest.mark.parametrize(
@@ -204,17 +206,17 @@ def test_max_length_truncates_unless_truncation_is_off(
     assert request.max_tokens == max_tokens
 
 
-def test_labels_are_ranked_by_what_was_computed_and_not_by_what_is_shown() -> None:
-    """Both scores are shown as 1.0."""
+def test_labels_are_ranked_by_unrounded_scores() -> None:
+    """Both scores are rounded to 1.0."""
     close = Prediction("b", 0.99999988, {"a": 0.9999996, "b": 0.99999988}, 3, False)
     for route, value in [
         (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 1}}),
         (INVOCATIONS, {"inputs": "a", "parameters": {"top_k": 1}}),
         (INVOCATIONS, {"inputs": "a", "raw_scores": False}),
     ]:
-        answer = ask(Json(value), route, close)
+        answer = predict(Json(value), route, close)
         assert (answer[0][0] if route is PREDICTIONS else answer[0])["label"] == "b"
-    assert ask(Json({"text": "a"}), PREDICTIONS, close)["sentiment"] == "b"
+    assert predict(Json({"text": "a"}), PREDICTIONS, close)["sentiment"] == "b"
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,7 @@ def test_an_error_is_short_whatever_it_quotes(value: object) -> None:
     assert len(caught.value.message) < 450
 
 
-def test_the_first_bad_text_decides() -> None:
+def test_the_first_bad_text_fails_the_request() -> None:
     with pytest.raises(Malformed, match="At index 0"):
         decode(Json({"inputs": ["\ud800", 5]}))
     with pytest.raises(TooLarge):
@@ -328,8 +330,8 @@ def test_the_first_bad_text_decides() -> None:
 
 
 def test_an_output_requested_twice_is_returned_once() -> None:
-    asked = {"inputs": [tensor()], "outputs": [{"name": "score"}] * 2}
-    assert len(ask(Json(asked), KSERVE)["outputs"]) == 1
+    value = {"inputs": [tensor()], "outputs": [{"name": "score"}] * 2}
+    assert len(predict(Json(value), KSERVE)["outputs"]) == 1
 
 
 def test_a_lone_surrogate_is_malformed() -> None:
@@ -363,7 +365,7 @@ def test_the_number_of_texts_is_bounded(route: Route, value: object) -> None:
 
 
 def test_many_texts_each_have_their_own_error() -> None:
-    entries = ask(Json({"texts": ["good", "", 3]}))["results"]
+    entries = predict(Json({"texts": ["good", "", 3]}))["results"]
     assert entries[0] == NATIVE
     assert entries[1] == {
         "error": "The text is blank: send some words.",
@@ -384,15 +386,15 @@ def test_many_texts_each_have_their_own_error() -> None:
         (KSERVE, {"inputs": [tensor()]}, "At index 0: too late"),
     ],
 )
-def test_a_text_that_could_not_be_scored_fails_where_there_is_no_place_for_its_error(
+def test_an_unscored_text_fails_the_request_in_dialects_without_errors_per_text(
     route: Route, value: object, says: str
 ) -> None:
     with pytest.raises(Overloaded) as caught:
-        ask(Json(value), route, Overloaded("too late"))
+        predict(Json(value), route, Overloaded("too late"))
     assert caught.value.message == says
 
 
-def test_an_answer_is_the_contract_to_the_letter() -> None:
+def test_the_native_answer_has_exactly_the_documented_bytes() -> None:
     body = Json({"text": "a"})
     dialect = dialect_of(PREDICTIONS, body)
     response = ok(dialect.encode(decode(body), [GOOD], SERVICE))

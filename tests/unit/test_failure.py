@@ -1,4 +1,4 @@
-"""How commands end: the exit code, and the one sentence on stderr."""
+"""Commands fail with an exit code and one sentence on stderr."""
 
 import pytest
 

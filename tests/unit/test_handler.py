@@ -1,4 +1,4 @@
-"""The handler in TorchServe's hands: its own context and message encoding, without a server."""
+"""The handler with TorchServe's context and message encoding, but without a server."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ SECRET = "my-secret-text"
 
 
 class Metrics:
-    """Adds up what the handler counts, as TorchServe does."""
+    """Sums the handler's counters, as TorchServe does."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -56,13 +56,13 @@ def context_for(headers: list[dict[str, Any]]) -> Context:
     return context
 
 
-def ask(
+def run_batch(
     handler: SentimentHandler, *requests: tuple[dict[str, Any], dict[str, bytes]]
 ) -> tuple[list[tuple[int, Any]], Context]:
     """Run one batch; returns each request's status and JSON, and the context."""
     context = context_for([headers for headers, _ in requests])
     bodies = handler.handle([row for _, row in requests], context)
-    # TorchServe encodes answers outside any guard: whatever fails here would kill the worker.
+    # TorchServe does not catch errors of this encoding: they would kill the worker.
     assert create_predict_response(bodies, context.request_ids, "", 200, context)
     statuses = [context.get_response_status(index) for index in range(len(bodies))]
     assert all(phrase and phrase.isascii() for _, phrase in statuses)
@@ -78,7 +78,7 @@ def counted(handler: SentimentHandler) -> None:
     handler.counts._timer.join()
 
 
-# What TorchServe adds on /predictions, and any client sends.
+# Headers that TorchServe adds on /predictions, and that every client sends.
 PREDICTIONS = {"Host": "localhost", "explain": "False", "url_path": ""}
 
 
@@ -88,7 +88,7 @@ def post(body: object) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) -> None:
-    answers, context = ask(
+    answers, context = run_batch(
         handler,
         post({"text": "A wonderful film."}),
         post({"texts": ["Awful.", "", "Great!"]}),
@@ -127,17 +127,19 @@ def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) ->
     ],
 )
 def test_no_header_fails_the_batch(handler: SentimentHandler, headers: dict[str, Any]) -> None:
-    answers, _ = ask(
+    answers, _ = run_batch(
         handler, (PREDICTIONS | headers, {"body": b"A wonderful film."}), post({"text": "Awful."})
     )
     assert answers[0][0] in (200, 415, 422)
     assert answers[1][0] == 200
 
 
-def only_the_secret_fails(handler: SentimentHandler, caplog: pytest.LogCaptureFixture) -> None:
-    """Its neighbours are scored, each request is told its own id, and nothing of it is said."""
+def assert_only_the_secret_fails(
+    handler: SentimentHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other texts are scored, errors name their own request, and the text is never printed."""
     with caplog.at_level(logging.DEBUG):
-        answers, _ = ask(
+        answers, _ = run_batch(
             handler,
             post({"text": "Great!"}),
             post({"text": SECRET}),
@@ -167,7 +169,7 @@ def test_a_text_that_breaks_the_tokenizer_fails_alone_and_is_not_logged(
         return tokenizer(texts, limits)
 
     monkeypatch.setattr(handler.classifier, "tokenizer", fragile)
-    only_the_secret_fails(handler, caplog)
+    assert_only_the_secret_fails(handler, caplog)
 
 
 def test_a_text_that_breaks_the_engine_fails_alone_and_is_not_logged(
@@ -182,7 +184,7 @@ def test_a_text_that_breaks_the_engine_fails_alone_and_is_not_logged(
         return logits(rows)
 
     monkeypatch.setattr(handler.classifier._engine, "logits", fragile)
-    only_the_secret_fails(handler, caplog)
+    assert_only_the_secret_fails(handler, caplog)
 
 
 def test_texts_of_small_requests_are_scored_first(
@@ -197,7 +199,7 @@ def test_texts_of_small_requests_are_scored_first(
 
     monkeypatch.setattr(handler.classifier._engine, "logits", watched)
     long = [f"{index} " + "word " * 600 for index in range(8)]
-    answers, _ = ask(handler, post({"texts": long}), post({"text": "Great!"}))
+    answers, _ = run_batch(handler, post({"texts": long}), post({"text": "Great!"}))
     assert [status for status, _ in answers] == [200, 200]
     assert lengths[0] == [answers[1][1]["tokens"]]
 
@@ -209,15 +211,15 @@ def test_a_worker_whose_engine_is_dead_ends(
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(handler.classifier._engine, "logits", dead)
-    answers, _ = ask(handler, post({"text": " "}))
-    assert answers[0][0] == 422  # it takes a text to find out
+    answers, _ = run_batch(handler, post({"text": " "}))
+    assert answers[0][0] == 422  # a request without texts does not use the engine
     with pytest.raises(SystemExit):
-        ask(handler, post({"text": "Great!"}), post({"text": " "}))
+        run_batch(handler, post({"text": "Great!"}), post({"text": " "}))
     assert "this worker ends" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["preprocess", "inference", "postprocess"])
-def test_a_defect_anywhere_is_a_500_for_each_and_never_raises(
+def test_a_defect_in_any_step_is_a_500_for_each_request(
     handler: SentimentHandler,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -227,18 +229,18 @@ def test_a_defect_anywhere_is_a_500_for_each_and_never_raises(
         raise RuntimeError(f"CUDA error while reading {SECRET}")
 
     monkeypatch.setattr(handler, method, broken)
-    answers, _ = ask(handler, post({"text": SECRET}), post({"text": "Great!"}))
+    answers, _ = run_batch(handler, post({"text": SECRET}), post({"text": "Great!"}))
     assert [status for status, _ in answers] == [500, 500]
     assert SECRET not in caplog.text
 
 
-def test_metrics_that_fail_cost_no_answer(
+def test_requests_are_answered_when_metrics_fail(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(handler, "counts", Counts(0))
     with monkeypatch.context() as without:
         without.delattr(Metrics, "add_counter")
-        answers, _ = ask(handler, post({"text": "Great!"}))
+        answers, _ = run_batch(handler, post({"text": "Great!"}))
         deadline = time.monotonic() + 5
         while "updating the metrics failed" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -252,9 +254,9 @@ def test_without_a_thread_to_count_in_requests_are_answered_and_counted_later(
     monkeypatch.setattr(handler, "counts", Counts(0.01))
     with monkeypatch.context() as full:
         full.setattr(threading.Timer, "start", lambda self: 1 / 0)
-        answers, _ = ask(handler, post({"text": "Great!"}))
+        answers, _ = run_batch(handler, post({"text": "Great!"}))
         assert answers[0][0] == 200
-    _, context = ask(handler, post({"text": "Great!"}), post({"text": "Awful."}))
+    _, context = run_batch(handler, post({"text": "Great!"}), post({"text": "Awful."}))
     counted(handler)
     assert context.metrics.counts["sentiment_requests_total"] == 3
 
@@ -263,7 +265,7 @@ def test_every_text_of_a_batch_out_of_time_gets_its_own_error(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_settings(monkeypatch, handler, batch_seconds=-1)
-    answers, _ = ask(handler, post({"text": "Great!"}), post({"texts": ["Great!", ""]}))
+    answers, _ = run_batch(handler, post({"text": "Great!"}), post({"texts": ["Great!", ""]}))
     assert [status for status, _ in answers] == [503, 200]
     assert [entry["error_type"] for entry in answers[1][1]["results"]] == [
         "Overloaded",
@@ -271,19 +273,19 @@ def test_every_text_of_a_batch_out_of_time_gets_its_own_error(
     ]
 
 
-def test_an_answer_that_torchserve_could_not_carry_is_refused(
+def test_an_answer_above_the_size_limit_is_refused(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_settings(monkeypatch, handler, max_response_bytes=200)
-    answers, _ = ask(handler, post({"texts": ["good"] * 5}), post({"text": "good"}))
+    answers, _ = run_batch(handler, post({"texts": ["good"] * 5}), post({"text": "good"}))
     assert [status for status, _ in answers] == [413, 200]
 
 
 @pytest.mark.parametrize("headers", [{"explain": "True"}, {"explain": "True", "url_path": ""}])
-def test_an_explanation_is_refused_and_not_answered_with_a_prediction(
+def test_a_request_for_an_explanation_is_refused(
     handler: SentimentHandler, headers: dict[str, Any]
 ) -> None:
-    answers, _ = ask(
+    answers, _ = run_batch(
         handler, ({"Host": "localhost"} | headers, {"body": b"good"}), post({"text": "good"})
     )
     assert [status for status, _ in answers] == [422, 200]
@@ -299,7 +301,7 @@ def test_headers_that_cannot_be_read_fail_their_own_request(
         return read(context, i) if i else 1 / 0
 
     monkeypatch.setattr(Context, "get_all_request_header", broken)
-    answers, _ = ask(handler, post({"text": "good"}), post({"text": "good"}))
+    answers, _ = run_batch(handler, post({"text": "good"}), post({"text": "good"}))
     assert [status for status, _ in answers] == [500, 200]
 
 
@@ -316,7 +318,7 @@ def test_a_score_that_is_not_finite_is_a_500(
         return values
 
     monkeypatch.setattr(handler.classifier._engine, "logits", partly_nan)
-    answers, _ = ask(handler, post({"text": SECRET}), post({"text": "good"}))
+    answers, _ = run_batch(handler, post({"text": SECRET}), post({"text": "good"}))
     assert [status for status, _ in answers] == [500, 200]
     assert "no usable score" in answers[0][1]["error"]
 

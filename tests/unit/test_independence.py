@@ -1,4 +1,4 @@
-"""The check that no text changes another one's answer finds engines in which one does."""
+"""The check that no text changes the score of another one detects engines that leak."""
 
 import random
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 
 from scripts.archive.agreement import value_range
-from scripts.archive.independence import alone, company, random_rows
+from scripts.archive.independence import batch_effect, random_rows, score_alone
 from scripts.archive.packing import skip_padding
 from scripts.archive.tolerance import TOLERANCES, difference
 from sentiment.inference.engines.engine import Layout, Rows, arrays
@@ -22,7 +22,7 @@ TEXTS = [
 
 
 class Leaking:
-    """An engine whose logits are sums of ids, changed by what `leak` names."""
+    """An engine whose logits are sums of ids, changed by the `leak` of that name."""
 
     pad_to_multiple_of = 1
     best_microbatch_tokens = 2048
@@ -48,14 +48,14 @@ class Leaking:
         return sums.astype(np.float32)
 
 
-def moved(leak: str, layout: Layout) -> float:
+def effect(leak: str, layout: Layout) -> float:
     engine = Leaking(leak, layout)
-    return company(engine, TEXTS, alone(engine, TEXTS))
+    return batch_effect(engine, TEXTS, score_alone(engine, TEXTS))
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded", "equal", "single"])
 def test_an_engine_that_leaks_nothing_passes(layout: Layout) -> None:
-    assert moved("", layout) == 0
+    assert effect("", layout) == 0
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ def test_an_engine_that_leaks_nothing_passes(layout: Layout) -> None:
         ("neighbors in a row", "packed"),
     ],
 )
-def test_a_leak_is_found(leak: str, layout: Layout) -> None:
-    assert moved(leak, layout) > TOLERANCES["int8"].company
+def test_an_engine_that_leaks_exceeds_the_tolerance(leak: str, layout: Layout) -> None:
+    assert effect(leak, layout) > TOLERANCES["int8"].batch_effect
 
 
-def test_texts_of_equal_length_are_not_padded() -> None:
-    assert moved("padding", "equal") == 0
-    assert moved("order", "single") == 0
+def test_a_leak_that_the_layout_avoids_is_harmless() -> None:
+    assert effect("padding", "equal") == 0
+    assert effect("order", "single") == 0
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded", "equal", "single"])
-def test_random_batches_are_those_that_the_layout_allows(layout: Layout) -> None:
+def test_random_batches_respect_the_layout(layout: Layout) -> None:
     draw = random.Random(1)
     lengths = [len(text) for text in TEXTS]
     sizes = set()

@@ -1,4 +1,4 @@
-"""What the launcher reads and checks before it starts anything."""
+"""The launcher reads its configuration and checks it before it starts anything."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_properties_are_read_as_java_reads_them(tmp_path: Path) -> None:
     assert Properties.read(path).values == {"c": "3", "d": '{"x": 1}', "e": "f=g"}
 
 
-def test_the_configuration_that_ships_is_closed_to_the_outside() -> None:
+def test_the_default_configuration_is_closed_to_other_machines() -> None:
     properties = Properties.read(ROOT / "config.properties")
     assert {host for host, _ in properties.ports().values()} == {"127.0.0.1"}
     assert properties.values["allowed_urls"] == "file:///nonexistent/.*"
@@ -52,7 +52,7 @@ def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> N
         ("Error: could not find java", 0),
     ],
 )
-def test_the_version_of_a_java(tmp_path: Path, output: str, major: int) -> None:
+def test_the_major_version_of_java_is_parsed(tmp_path: Path, output: str, major: int) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text(f"#!/bin/sh\necho '{output}' >&2\n")
@@ -91,7 +91,7 @@ def test_an_unsupported_python_is_refused(tmp_path: Path) -> None:
     assert done.stderr.startswith("Python 3.11 to 3.13 is needed, and this is 3.9")
 
 
-def test_a_host_that_listens_everywhere_is_reached_by_loopback(tmp_path: Path) -> None:
+def test_a_server_on_all_interfaces_is_reached_by_loopback(tmp_path: Path) -> None:
     path = tmp_path / "config.properties"
     path.write_text("inference_address=http://0.0.0.0:8000\nmanagement_address=https://[::]\n")
     properties = Properties.read(path)

@@ -1,4 +1,4 @@
-"""Lines are handed on as they come."""
+"""Lines are yielded as soon as they are read."""
 
 import io
 
@@ -8,7 +8,7 @@ from sentiment_client._lines import arriving_lines
 
 
 class Pipe(io.BytesIO):
-    """What was written is read in the pieces in which it was written."""
+    """A stream that is read in the same pieces in which it was written."""
 
     def __init__(self, *pieces: bytes) -> None:
         super().__init__()
@@ -30,13 +30,13 @@ class Pipe(io.BytesIO):
         ([b"\n"], [[""]]),
     ],
 )
-def test_each_piece_gives_the_lines_that_it_ends(
+def test_each_read_yields_the_lines_that_it_completes(
     pieces: list[bytes], lists: list[list[str]]
 ) -> None:
     assert list(arriving_lines(Pipe(*pieces))) == lists
 
 
-def test_lines_before_one_that_is_not_utf8_are_handed_on() -> None:
+def test_lines_before_one_that_is_not_utf8_are_yielded() -> None:
     lines = arriving_lines(Pipe(b"one\n", b"two\ncaf\xe9\nfour\n"))
     assert next(lines) == ["one"]
     assert next(lines) == ["two"]

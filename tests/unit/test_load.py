@@ -63,7 +63,7 @@ def test_a_file_of_texts_is_shuffled_the_same_way_each_time(tmp_path: Path) -> N
 def test_texts_in_flight_are_distinct() -> None:
     many = texts.distinct(["one", "two", "three"])
     assert len(set(many)) == len(many) >= texts.DISTINCT
-    # Also after truncation to the model's maximum length.
+    # Even after truncation to the model's maximum length.
     assert len({text[:20] for text in texts.distinct(["word " * 600])}) == texts.DISTINCT
 
 

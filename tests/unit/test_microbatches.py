@@ -1,4 +1,4 @@
-"""Texts put into rows, and rows into microbatches."""
+"""Texts are put into rows, and rows into microbatches."""
 
 import random
 
@@ -8,7 +8,7 @@ import pytest
 from sentiment.inference.engines.engine import Layout, arrays
 from sentiment.inference.microbatches import _FILLED, microbatches
 
-# As many tokens as sentences have, and reviews.
+# Numbers of tokens of sentences and of reviews.
 LENGTHS = [random.Random(seed).choice([3, 9, 25, 40, 63, 64, 230, 512]) for seed in range(300)]
 
 
@@ -22,22 +22,22 @@ def width(rows: list[list[int]], lengths: list[int], step: int) -> int:
 def test_each_text_is_in_one_row_and_no_microbatch_beyond_the_budget(
     layout: Layout, step: int
 ) -> None:
-    found = microbatches(LENGTHS, tokens=1024, pad_to_multiple_of=step, layout=layout)
-    placed = [index for rows in found for row in rows for index in row]
+    result = microbatches(LENGTHS, tokens=1024, pad_to_multiple_of=step, layout=layout)
+    placed = [index for rows in result for row in rows for index in row]
     assert sorted(placed) == list(range(len(LENGTHS)))
-    for rows in found:
+    for rows in result:
         assert len(rows) == 1 or len(rows) * width(rows, LENGTHS, step) <= 1024
         assert layout == "packed" or all(len(row) == 1 for row in rows)
 
 
 def test_the_shortest_texts_come_first() -> None:
-    found = microbatches([512, 3, 230, 25], tokens=1024, pad_to_multiple_of=1, layout="padded")
-    assert found == [[[1]], [[3]], [[2]], [[0]]]
+    result = microbatches([512, 3, 230, 25], tokens=1024, pad_to_multiple_of=1, layout="padded")
+    assert result == [[[1]], [[3]], [[2]], [[0]]]
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded"])
 @pytest.mark.parametrize("step", [1, 16])
-def test_no_text_begins_a_row_that_it_leaves_mostly_empty(layout: Layout, step: int) -> None:
+def test_no_text_starts_a_row_that_it_leaves_mostly_empty(layout: Layout, step: int) -> None:
     lengths = list(range(65, 500))
     for rows in microbatches(lengths, tokens=4096, pad_to_multiple_of=step, layout=layout):
         longest, *others = sorted((lengths[row[0]] for row in rows), reverse=True)
@@ -52,7 +52,7 @@ def test_a_few_tokens_of_padding_cost_less_than_another_call(step: int) -> None:
     assert len(microbatches(sentences, tokens=4096, pad_to_multiple_of=step, layout="padded")) <= 4
 
 
-def test_sentences_packed_are_hardly_padded() -> None:
+def test_packed_sentences_have_little_padding() -> None:
     sentences = [random.Random(seed).randint(5, 50) for seed in range(64)]
     (rows,) = microbatches(sentences, tokens=4096, pad_to_multiple_of=16, layout="packed")
     assert sum(sentences) / (len(rows) * width(rows, sentences, 16)) > 0.9
@@ -75,7 +75,7 @@ def test_a_row_fits_a_text_longer_than_the_budget() -> None:
     ]
 
 
-def test_what_a_model_reads_of_packed_rows() -> None:
+def test_the_model_inputs_of_packed_rows() -> None:
     a, b, c = (np.array(ids, np.int32) for ids in ([7, 8, 9], [5], [6, 4]))
     read = {name: array.tolist() for name, array in arrays([[a, b], [c]], 1, 3).items()}
     assert read == {
@@ -95,6 +95,6 @@ def test_equal_rows_are_never_padded() -> None:
     ]
 
 
-def test_single_texts_have_calls_of_their_own() -> None:
+def test_the_single_layout_scores_one_text_per_call() -> None:
     rows = microbatches([5, 5, 3], tokens=64, layout="single", pad_to_multiple_of=1)
     assert rows == [[[2]], [[1]], [[0]]]

@@ -1,4 +1,4 @@
-"""The open loop: when requests arrive, what counts as an error, and how connections are reused."""
+"""The open loop: arrivals of requests, errors, and reuse of connections."""
 
 import asyncio
 import itertools
@@ -63,7 +63,7 @@ async def receive(reader: asyncio.StreamReader) -> None:
 
 
 def outcome_of(answer: bytes, due: Sequence[float], delay: float = 0.0) -> open_loop.Outcome:
-    """Run an open loop against a server that always gives `answer`, one request at a time."""
+    """Run an open loop against a server that always sends `answer`, one request at a time."""
     turn = asyncio.Lock()
 
     async def serve(
@@ -94,19 +94,19 @@ def test_a_chunked_answer_is_read() -> None:
     assert (len(outcome.latencies), outcome.errors) == (2, 0)
 
 
-def test_a_connection_that_the_server_closed_while_idle_is_no_error() -> None:
+def test_a_connection_closed_while_idle_is_no_error() -> None:
     async def answer_once(
         number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         await receive(reader)
-        writer.write(GOOD)  # and then closes, without having said so
+        writer.write(GOOD)  # then closes without announcing it
 
     outcome, connections = outcome_of_connections(answer_once, due=[0.0, 0.1, 0.2])
     assert (len(outcome.latencies), outcome.errors, connections) == (3, 0, 3)
 
 
 def test_a_reused_connection_that_closes_on_arrival_of_a_request_is_no_error() -> None:
-    """The server's close and the request may cross on the wire (RFC 9112, 9.3.1)."""
+    """The server may close the connection while the request is in flight (RFC 9112, 9.3.1)."""
 
     async def close_on_the_second(
         number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -1,4 +1,4 @@
-"""What the server writes into the page arrives as it was, and cannot leave its element."""
+"""The facts that the server writes into the page are unchanged, and stay in their element."""
 
 import json
 import re
@@ -12,34 +12,34 @@ HOSTILE = "</script><script>alert(1)</script><!-- \u2028 \ud800 \U0001f600 ]]> &
 
 
 class Scripts(HTMLParser):
-    """The content of every script element, as a browser's parser cuts them."""
+    """Collects the attributes and content of every script element, as a browser parses them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[tuple[dict[str, str | None], str]] = []
+        self.elements: list[tuple[dict[str, str | None], str]] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "script":
-            self.found.append((dict(attrs), ""))
+            self.elements.append((dict(attrs), ""))
 
     def handle_data(self, data: str) -> None:
         if self.cdata_elem == "script":
-            attributes, text = self.found[-1]
-            self.found[-1] = (attributes, text + data)
+            attributes, text = self.elements[-1]
+            self.elements[-1] = (attributes, text + data)
 
 
 @pytest.mark.parametrize("text", ["sentiment", HOSTILE])
-def test_what_it_is_given_can_be_read_from_it(text: str) -> None:
+def test_the_page_holds_the_facts_that_it_was_given(text: str) -> None:
     service = {"name": text, "labels": [text], text: {"x": text}}
     page = render(service)
     assert page.isascii()
-    scripts = Scripts(page.decode("ascii")).found
+    scripts = Scripts(page.decode("ascii")).elements
     assert [attributes.get("type") for attributes, _ in scripts] == ["application/json", None]
     assert json.loads(scripts[0][1]) == service
 
 
-def test_it_is_one_file_that_fetches_nothing() -> None:
+def test_the_page_loads_no_other_file() -> None:
     page = render({}).decode("ascii").lower()
     assert "src=" not in page
     assert '<link rel="icon" href="data:' in page

@@ -1,4 +1,4 @@
-"""Scores and shapes are those of `transformers`' text-classification pipeline."""
+"""Answers have the scores and shapes of `transformers`' text-classification pipeline."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 
 
 class Sides:
-    """One checkpoint, asked by our handler's parts and by the pipeline."""
+    """One checkpoint, loaded by our classifier and by the pipeline."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import pipeline
@@ -71,7 +71,7 @@ def sides(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def same(ours: Any, theirs: Any) -> None:
-    """Equal in shape and labels, and in scores to 1e-4."""
+    """Equal in shape and labels, with scores within 1e-4."""
     if isinstance(theirs, list):
         assert isinstance(ours, list)
         assert len(ours) == len(theirs)
@@ -83,7 +83,7 @@ def same(ours: Any, theirs: Any) -> None:
 
 
 @pytest.mark.parametrize("function", [None, "softmax", "sigmoid", "none"])
-def test_each_function_gives_the_pipelines_scores(sides: Sides, function: str | None) -> None:
+def test_each_activation_computes_the_pipelines_scores(sides: Sides, function: str | None) -> None:
     parameters = {} if function is None else {"function_to_apply": function}
     ours = sides.ours(Route.PREDICTIONS, {"inputs": TEXTS, "parameters": parameters})
     same(ours, sides.theirs(TEXTS, top_k=None, **parameters))

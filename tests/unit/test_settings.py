@@ -12,7 +12,7 @@ from sentiment.settings import Settings
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text())
 
 
-def test_the_settings_that_ship_are_complete() -> None:
+def test_the_default_settings_are_complete() -> None:
     settings = Settings.from_yaml(CONFIG)
     assert settings.max_tokens == 512
     # TorchServe kills a worker that takes longer, or whose answer is longer.
@@ -33,7 +33,7 @@ def test_every_text_that_may_be_sent_fits_into_a_body() -> None:
     assert longest < body
 
 
-def test_the_bodies_of_a_full_queue_fit_into_memory() -> None:
+def test_the_requests_of_a_full_queue_fit_into_memory() -> None:
     properties = Properties.read(ROOT / "config.properties").values
     queued = int(properties["job_queue_size"]) * int(properties["max_request_size"])
     for option in ("-Xmx", "-XX:MaxDirectMemorySize="):
@@ -56,18 +56,18 @@ def test_the_bodies_of_a_full_queue_fit_into_memory() -> None:
         ({"engine": 1}, "Expected a string"),
     ],
 )
-def test_a_wrong_setting_is_named(change: dict[str, object], says: str) -> None:
+def test_the_error_names_a_wrong_setting(change: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Settings.from_yaml({"handler": CONFIG["handler"] | change})
 
 
 @pytest.mark.parametrize("config", [None, {}, {"handler": None}, {"handler": []}])
-def test_a_missing_section_is_named(config: dict[str, object] | None) -> None:
+def test_the_error_names_a_missing_section(config: dict[str, object] | None) -> None:
     with pytest.raises(ValueError, match="no section named 'handler'"):
         Settings.from_yaml(config)
 
 
-def test_a_missing_setting_is_named() -> None:
+def test_the_error_names_a_missing_setting() -> None:
     with pytest.raises(ValueError, match='The field "engine" is missing'):
         Settings.from_yaml({"handler": {"threads": 1}})
 

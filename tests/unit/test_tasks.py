@@ -1,4 +1,4 @@
-"""Calls side by side, and what becomes of them when nobody waits any more."""
+"""Concurrent calls keep their order, and end when nobody waits for them."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import pytest
 from sentiment_client._tasks import Cancelled, finished, in_order, pause
 
 
-def test_results_are_in_order_though_later_calls_end_first() -> None:
+def test_results_are_in_order_even_if_later_calls_end_first() -> None:
     def call(number: int) -> int:
         time.sleep(0.05 if number % 4 == 0 else 0)
         return number
@@ -36,7 +36,7 @@ def test_concurrency_is_limited() -> None:
     assert most == 4
 
 
-def test_items_are_taken_no_earlier_than_their_calls_can_start() -> None:
+def test_an_item_is_read_only_when_its_call_can_start() -> None:
     taken = 0
 
     def items() -> Iterator[int]:
@@ -55,7 +55,7 @@ def test_items_are_taken_no_earlier_than_their_calls_can_start() -> None:
 
 
 @pytest.mark.parametrize("end", ["failure", "close"])
-def test_calls_that_nobody_waits_for_end_at_their_next_pause(end: str) -> None:
+def test_abandoned_calls_end_at_their_next_pause(end: str) -> None:
     ended = threading.Semaphore(0)
     paused = threading.Barrier(4, timeout=5)
 

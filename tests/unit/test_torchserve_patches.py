@@ -1,4 +1,4 @@
-"""What the handler changes about the worker that it runs in: TorchServe's own code, here."""
+"""The patches of TorchServe's worker, applied to TorchServe's own code."""
 
 import logging
 import socket
@@ -14,8 +14,8 @@ from torchserve_patches import buffer_socket_reads, drop_batch_log_lines
 
 
 @pytest.fixture(autouse=True)
-def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Afterwards; before, there may have been another handler in this process."""
+def unpatched_torchserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo the patches after each test, and filters of an earlier handler before it."""
     monkeypatch.setattr(
         otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer
     )
@@ -24,7 +24,7 @@ def torchserve_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting(socket.socket):
-    """Counts how often the system is asked."""
+    """A socket that counts its system calls."""
 
     calls = 0
 
@@ -42,7 +42,7 @@ def field(value: bytes) -> bytes:
 
 
 def batch(bodies: list[bytes]) -> bytes:
-    """A batch as the front end sends it."""
+    """A batch as the frontend sends it."""
     end = struct.pack("!i", -1)
     header = field(b"content-type") + field(b"text/plain")
     requests = [
@@ -52,7 +52,7 @@ def batch(bodies: list[bytes]) -> bytes:
     return b"I" + b"".join(requests) + end
 
 
-def test_batches_are_read_through_a_buffer_and_one_after_the_other() -> None:
+def test_consecutive_batches_are_read_through_a_buffer() -> None:
     ours, theirs = socket.socketpair()
     with Counting(fileno=ours.detach()) as connection, theirs:
         buffer_socket_reads()
@@ -87,7 +87,7 @@ def test_a_worker_ends_when_the_frontend_goes_within_a_message() -> None:
 
 # TorchServe does not close metrics.yaml.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_lines_of_each_batch_are_dropped_and_counters_are_not(
+def test_log_lines_of_each_batch_are_dropped_except_counters(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     metrics = MetricsCacheYamlImpl("metrics.yaml")
@@ -95,7 +95,7 @@ def test_lines_of_each_batch_are_dropped_and_counters_are_not(
     context = Context("sentiment", "", {}, 1, None, "", metrics=metrics)
     context.metrics.model_name, context.metrics.request_ids = "sentiment", {0: "id-0", 1: "id-1"}
 
-    def said() -> list[str]:
+    def log_lines() -> list[str]:
         caplog.clear()
         logging.info("Backend received inference at: %d", 1)
         metrics.add_time("PredictionTime", 20.0)
@@ -106,9 +106,9 @@ def test_lines_of_each_batch_are_dropped_and_counters_are_not(
     caplog.set_level(logging.INFO)
     batch_lines = ["Backend received inference at", "[METRICS]PredictionTime"]
     rest = ["[METRICS]sentiment_batches_total", "Frontend disconnected"]
-    assert said() == batch_lines + rest
+    assert log_lines() == batch_lines + rest
     drop_batch_log_lines()
-    assert said() == rest
+    assert log_lines() == rest
 
 
 def test_patching_twice_changes_nothing() -> None:

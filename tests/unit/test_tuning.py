@@ -1,4 +1,4 @@
-"""The parts of the tuning that compute: candidates, the search, edits of the files, the report."""
+"""The computations of tuning: candidates, the search, edits of the files, the report."""
 
 import dataclasses
 import difflib
@@ -24,7 +24,7 @@ THROUGHPUT = Target()
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Configuration:
-    """Copies of the two files, with known settings, since somebody may have tuned the originals."""
+    """Copies of the two files with known settings, since the originals may have been tuned."""
     for path in (SHIPPED.properties, SHIPPED.handler):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     copied = Configuration(tmp_path / SHIPPED.properties.name, tmp_path / SHIPPED.handler.name)
@@ -49,25 +49,25 @@ def test_two_cores_are_split_in_every_way() -> None:
     assert splits == [(1, 2), (1, 1), (2, 1)]
 
 
-def test_no_more_workers_are_tried_than_there_is_memory_for() -> None:
+def test_the_number_of_workers_to_try_is_limited_by_memory() -> None:
     assert {each["workers"] for each in sweeps(16, 2 * WORKER_BYTES)[0]} == {1, 2}
     assert {each["workers"] for each in sweeps(16, 0)[0]} == {1}
 
 
-def test_a_delay_is_never_0_which_would_mean_100() -> None:
+def test_a_delay_of_0_is_never_tried() -> None:
     assert min(each["max_batch_delay"] for each in sweeps(2, MEMORY)[2]) == 1
 
 
 def optimum(candidate: Candidate) -> Measurement:
     """Best with two workers of one thread, batches of 64, a delay of 2 ms, 4096 tokens."""
-    found = 1000.0
-    found *= 1.2 if (candidate.workers, candidate.threads) == (2, 1) else 1.0
-    found *= {8: 0.7, 16: 0.9, 32: 1.0, 64: 1.1, 128: 1.05}[candidate.batch_size]
-    found *= {1: 1.0, 2: 1.1, 5: 0.8, 10: 0.5}[candidate.max_batch_delay]
-    found *= {"auto": 1.0, 1024: 0.9, 2048: 1.0, 4096: 1.1, 8192: 1.0}[
+    throughput = 1000.0
+    throughput *= 1.2 if (candidate.workers, candidate.threads) == (2, 1) else 1.0
+    throughput *= {8: 0.7, 16: 0.9, 32: 1.0, 64: 1.1, 128: 1.05}[candidate.batch_size]
+    throughput *= {1: 1.0, 2: 1.1, 5: 0.8, 10: 0.5}[candidate.max_batch_delay]
+    throughput *= {"auto": 1.0, 1024: 0.9, 2048: 1.0, 4096: 1.1, 8192: 1.0}[
         candidate.tokens_per_microbatch
     ]
-    return speed(found)
+    return speed(throughput)
 
 
 def test_the_search_finds_the_optimum() -> None:
@@ -77,13 +77,13 @@ def test_the_search_finds_the_optimum() -> None:
         tried.append(candidate)
         return optimum(candidate)
 
-    found = search(START, sweeps(2, MEMORY), THROUGHPUT, measure)
-    assert found.winner == Candidate(2, 1, 64, 2, 4096)
-    assert found.before == optimum(START)
+    result = search(START, sweeps(2, MEMORY), THROUGHPUT, measure)
+    assert result.winner == Candidate(2, 1, 64, 2, 4096)
+    assert result.before == optimum(START)
     # Each candidate once, then the last two in alternation.
     once = trials(START, sweeps(2, MEMORY))
     assert len(set(tried[:once])) == once
-    assert tried[once:] == [START, found.winner] * 3
+    assert tried[once:] == [START, result.winner] * 3
 
 
 def test_an_improvement_within_noise_changes_nothing() -> None:
@@ -131,7 +131,7 @@ def test_a_candidate_that_fails_to_serve_loses() -> None:
     assert search(START, sweeps(2, MEMORY), THROUGHPUT, measure).winner.workers == 1
 
 
-def test_holding_the_p99_counts_more_than_throughput() -> None:
+def test_meeting_the_p99_counts_more_than_throughput() -> None:
     def measure(candidate: Candidate) -> Measurement:
         return speed(500, p99=40) if candidate.batch_size == 8 else speed(1000, p99=60)
 
@@ -139,7 +139,7 @@ def test_holding_the_p99_counts_more_than_throughput() -> None:
     assert search(START, sweeps(2, MEMORY), Target(70), measure).winner == START
 
 
-def test_if_nothing_holds_the_p99_the_lowest_wins() -> None:
+def test_if_nothing_meets_the_p99_the_lowest_one_wins() -> None:
     target = Target(5)
     assert target.better(speed(100, p99=8), speed(900, p99=9))
     assert not target.better(speed(900, p99=9), speed(100, p99=9))
@@ -181,23 +181,23 @@ def test_one_bad_step_does_not_stop_a_sweep() -> None:
     assert best.connections == 64
 
 
-def test_a_sweep_that_never_holds_returns_the_best_p99() -> None:
+def test_a_sweep_that_never_meets_the_p99_returns_the_best_one() -> None:
     best, tried = swept(lambda connections: 60.0 * connections)
     assert (best.connections, best.p99) == (1, 60.0)
     assert tried == [1, 2, 4]
 
 
-def test_the_settings_that_ship_are_read() -> None:
+def test_the_default_settings_are_read() -> None:
     models = Properties.read(SHIPPED.properties).models["sentiment"]["1.0"]
-    found = SHIPPED.read()
-    assert found.workers == models["minWorkers"]
-    assert (found.batch_size, found.max_batch_delay) == (
+    settings = SHIPPED.read()
+    assert settings.workers == models["minWorkers"]
+    assert (settings.batch_size, settings.max_batch_delay) == (
         models["batchSize"],
         models["maxBatchDelay"],
     )
     handler = SHIPPED.handler.read_text(encoding="utf-8")
-    assert f"threads: {found.threads}\n" in handler
-    assert f"tokens_per_microbatch: {found.tokens_per_microbatch}\n" in handler
+    assert f"threads: {settings.threads}\n" in handler
+    assert f"tokens_per_microbatch: {settings.tokens_per_microbatch}\n" in handler
 
 
 def test_writing_changes_the_values_and_no_other_byte(copy: Configuration) -> None:
@@ -241,25 +241,25 @@ def test_windows_line_ends_are_kept(copy: Configuration) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "reason"),
     [
-        ('"batchSize": 32, ', "", "batchSize exactly once, to a number, and sets it 0 times"),
+        ('"batchSize": 32, ', "", "batchSize to a number exactly once, but sets it 0 times"),
         ('"batchSize": 32', '"batchSize": 32, "batchSize": 16', "sets it 2 times"),
         ("models=", "modules=", "no setting 'models'"),
     ],
 )
 def test_reading_fails_if_a_setting_cannot_be_changed(
-    copy: Configuration, old: str, new: str, said: str
+    copy: Configuration, old: str, new: str, reason: str
 ) -> None:
     text = copy.properties.read_text(encoding="utf-8")
     assert old in text
     copy.properties.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(Failure, match=said):
+    with pytest.raises(Failure, match=reason):
         copy.read()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "reason"),
     [
         ([], "one of the arguments --p99 --throughput is required"),
         (["--p99", "50ms", "--throughput"], "not allowed with"),
@@ -268,7 +268,10 @@ def test_reading_fails_if_a_setting_cannot_be_changed(
     ],
 )
 def test_an_invalid_command_line_is_refused(
-    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("tqdm", reason="needs what 'make bench' installs")
     from tuning.__main__ import arguments
@@ -276,13 +279,13 @@ def test_an_invalid_command_line_is_refused(
     monkeypatch.setattr("sys.argv", ["tuning", *words])
     with pytest.raises(SystemExit):
         arguments()
-    assert said in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
 
 
 def test_the_table_marks_the_current_and_the_best_settings() -> None:
     best = START.changed({"workers": 2, "threads": 1})
-    said = report.table([(START, speed(1000)), (best, speed(1200)), (best, FAILED)], START, best)
-    head, first, second, third = said.splitlines()
+    table = report.table([(START, speed(1000)), (best, speed(1200)), (best, FAILED)], START, best)
+    head, first, second, third = table.splitlines()
     assert head.split() == list(report.HEAD)
     assert first.endswith("current")
     assert " ".join(second.split()) == "2 1 32 1 auto 64 1200 5.0 10.0 best"
@@ -292,14 +295,14 @@ def test_the_table_marks_the_current_and_the_best_settings() -> None:
 def test_trials_with_the_same_settings_that_differ_are_a_warning() -> None:
     other = START.changed({"batch_size": 8})
     assert report.unsteady([(START, speed(100)), (other, speed(300)), (START, speed(110))]) is None
-    said = report.unsteady([(START, speed(100)), (other, FAILED), (START, speed(150))])
-    assert said is not None
-    assert "by a factor of 1.5" in said
+    warning = report.unsteady([(START, speed(100)), (other, FAILED), (START, speed(150))])
+    assert warning is not None
+    assert "by a factor of 1.5" in warning
 
 
 def test_a_missed_target_is_reported_with_the_best_settings() -> None:
     tried = [(START, speed(100, p99=9)), (START.changed({"batch_size": 8}), speed(90, p99=7))]
-    said = str(report.missed(tried, Target(5)))
-    assert "a p99 of 5 ms" in said
-    assert "7.0 ms, with 1 x 2, batch 8" in said
-    assert "did not hold it again" in str(report.missed(tried, Target(8)))
+    reason = str(report.missed(tried, Target(5)))
+    assert "a p99 of 5 ms" in reason
+    assert "7.0 ms, with 1 x 2, batch 8" in reason
+    assert "did not meet it again" in str(report.missed(tried, Target(8)))

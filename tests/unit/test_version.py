@@ -31,8 +31,8 @@ def test_the_client_sends_its_version() -> None:
     assert headers["User-Agent"] == f"sentiment-client/{__version__}"
 
 
-def test_the_published_package_asks_for_the_clients_dependencies_alone() -> None:
-    """What developers need is in dependency groups, which no metadata shows."""
+def test_the_published_package_depends_only_on_what_the_client_needs() -> None:
+    """Dependencies of developers are in dependency groups, which the metadata omits."""
     metadata = importlib.metadata.metadata("torchserve-sentiment")
     assert metadata.get_all("Provides-Extra") == ["async", "grpc"]
     assert metadata["License-Expression"] == "Apache-2.0"

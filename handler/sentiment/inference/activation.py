@@ -27,5 +27,5 @@ def apply_activation(logits: NDArray[np.float32], activation: Activation) -> NDA
     if activation == "sigmoid":
         return np.exp(-np.logaddexp(np.float32(0), -logits))
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: NDArray[np.float32] = exponents / exponents.sum(axis=-1, keepdims=True)
-    return shares
+    scores: NDArray[np.float32] = exponents / exponents.sum(axis=-1, keepdims=True)
+    return scores

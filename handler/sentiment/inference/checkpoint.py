@@ -1,6 +1,6 @@
-"""What serving needs to know of a checkpoint, read from its `config.json`.
+"""The facts about a checkpoint that serving needs, read from its `config.json`.
 
-It is read as JSON, so that a worker imports `transformers` only for an engine that needs it.
+Read as JSON, so that a worker imports `transformers` only for an engine that needs it.
 """
 
 import json
@@ -23,9 +23,8 @@ _POSITIONS_AFTER_PADDING = {
 class Checkpoint:
     """`labels` are in the order of the logits.
 
-    `pad_token_id` fills up short rows, where attention masks it out; it is 0 for a checkpoint
-    without one. `max_positions`, the number of tokens that its position embeddings allow, is None
-    where there is no limit.
+    `pad_token_id` pads short rows; it is 0 for a checkpoint without one. `max_positions` is the
+    number of tokens that the position embeddings allow; None means no limit.
     """
 
     labels: tuple[str, ...]
@@ -41,13 +40,13 @@ class Checkpoint:
         if names is None:  # the library's default: two labels, or `num_labels` of them
             names = {index: f"LABEL_{index}" for index in range(config.get("num_labels") or 2)}
         by_index = {int(index): str(name) for index, name in names.items()}
-        # Of a model for texts and images, the part for texts.
+        # A model for texts and images has these settings in `text_config`.
         inner: dict[str, Any] = config.get("text_config") or {}
         facts = inner | {name: value for name, value in config.items() if value is not None}
         positions = [facts[name] for name in _POSITIONS if (facts.get(name) or 0) > 0]
         pad = facts.get("pad_token_id")
         if config.get("model_type") in _POSITIONS_AFTER_PADDING:
-            first = 2 if pad is None else pad + 1  # without an entry, 1 is the id
+            first = 2 if pad is None else pad + 1  # the default pad_token_id is 1
             positions = [limit - first for limit in positions]
         return cls(
             labels=tuple(by_index[index] for index in range(len(by_index))),

@@ -34,7 +34,7 @@ class EngineDead(Exception):
 
 
 class Classifier:
-    """A loaded checkpoint. It keeps nothing of a request."""
+    """A loaded checkpoint, without state of any request."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Classifier:
     ) -> None:
         """Load `model_dir`, the output of `save_pretrained`, into the engine of that name.
 
-        `tokens_per_microbatch` "auto" takes the number with which the engine is fastest.
+        `tokens_per_microbatch` "auto" is the number with which the engine is fastest.
         """
         checkpoint = Checkpoint.read(model_dir)
         self.engine = engines.choose(engine, model_dir, gpu)
@@ -68,7 +68,7 @@ class Classifier:
 
         Raises EngineDead if the model has no score for one of them.
         """
-        # An engine that pads rows to a multiple compiles per number of rows and of texts.
+        # An engine that pads rows to a multiple compiles for each number of rows and texts.
         many = range(2, 33) if self._engine.pad_to_multiple_of > 1 else (32,)
         shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((31, texts) for texts in many)]
         full = max(self._tokens_per_microbatch // self.max_tokens, 1)
@@ -95,11 +95,11 @@ class Classifier:
     ) -> list[Outcome]:
         """Score tokenized texts, in order; raises EngineDead.
 
-        `activations` computes the scores of each text from its logits; None is the checkpoint's
-        own. `sizes` is the number of texts in each text's request: small requests are scored first,
-        so that a large one never makes them late. Texts not scored at `deadline`, in seconds of
-        `time.monotonic`, get Overloaded. A text that the engine fails on gets EngineFailure. A text
-        without tokens, as some tokenizers make of odd characters, gets Validation.
+        `activations` has one entry per text; None is the checkpoint's own. `sizes` is the number of
+        texts in each text's request: small requests are scored first, so that a large one never
+        makes them late. A text that is not scored by `deadline`, in seconds of `time.monotonic`,
+        gets Overloaded. A text on which the engine fails gets EngineFailure. A text without tokens,
+        which some tokenizers return for odd characters, gets Validation.
         """
         activations = activations or [None] * len(tokens)
         late = Overloaded("The server ran out of time for this batch: send the text again later.")
@@ -126,7 +126,7 @@ class Classifier:
     def _microbatches(
         self, tokens: Sequence[Tokens], sizes: Sequence[int]
     ) -> Iterator[list[list[Group]]]:
-        """Rows of groups, those of small requests first, with sizes grouped by power of two.
+        """Rows of groups, small requests first; request sizes are grouped by power of two.
 
         Texts with the same tokens have the same logits, so only the first of a group is scored.
         """
@@ -173,8 +173,11 @@ class Classifier:
         for group, text_logits, scores in zip(groups, logits, default_scores, strict=True):
             for index in group:
                 activation = activations[index]
-                own = apply_activation(text_logits, activation).tolist() if activation else scores
-                yield index, self._outcome(own, tokens[index])
+                if activation:
+                    result = apply_activation(text_logits, activation).tolist()
+                else:
+                    result = scores
+                yield index, self._outcome(result, tokens[index])
 
     def _logits(self, rows: Rows) -> NDArray[np.float32]:
         """Logits [texts, labels]; packed rows that are not finite are rescored one text per row."""
@@ -202,7 +205,7 @@ class Classifier:
 
 
 def _halves(rows: list[list[Group]]) -> tuple[list[list[Group]], list[list[Group]]]:
-    """Half of the rows each, or half of the groups of a single row."""
+    """Split the rows in half, or the groups of a single row."""
     middle = len(rows) // 2
     if middle:
         return rows[:middle], rows[middle:]

@@ -1,4 +1,4 @@
-"""Give freed memory back to the operating system.
+"""Return freed memory to the operating system.
 
 Batches of varying shapes fragment glibc's heap: 570 MB resident where 480 MB are in use. Trimming
 takes 1 to 5 ms.
@@ -6,7 +6,7 @@ takes 1 to 5 ms.
 
 import ctypes
 
-# Other C libraries have no such function.
+# Only glibc has it.
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 

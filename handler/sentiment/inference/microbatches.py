@@ -1,18 +1,18 @@
-"""Lengths of texts -> microbatches: the rows that one call of the engine scores.
+"""Group texts into microbatches: the rows that one call of the engine scores.
 
-All rows of a microbatch have one width, so texts of similar length share a microbatch; in packed
-rows several texts share a row.
+All rows of a microbatch have the same width, so texts of similar length share a microbatch. In
+packed rows several texts share a row.
 """
 
 from collections.abc import Sequence
 
 from sentiment.inference.engines.engine import Layout, padded_width
 
-# Preferred width of packed rows, if no text is longer and there are tokens enough: narrower rows
-# waste padding, wider ones waste attention, whose cost is quadratic. Any text may start such a row.
+# Width of packed rows, unless a text is longer or there are fewer tokens: narrower rows waste
+# padding, wider ones waste attention, whose cost is quadratic. Any text may start such a row.
 _PACKED = 64
-# Otherwise a text starts a row only if it fills this share of it, or leaves at most _SPARE tokens;
-# a shorter one waits for narrower rows, unless a row of this microbatch has room for it.
+# A text starts a wider row only if it fills this fraction of it, or leaves at most _SPARE tokens. A
+# shorter text goes into a row with room for it, or waits for a microbatch with narrower rows.
 _FILLED = 0.7
 _SPARE = 16
 
@@ -20,10 +20,10 @@ _SPARE = 16
 def microbatches(
     lengths: Sequence[int], *, tokens: int, layout: Layout, pad_to_multiple_of: int
 ) -> list[list[list[int]]]:
-    """Microbatches of rows of texts, those with the longest texts last.
+    """Microbatches of rows of texts, the longest texts last.
 
-    `lengths` are the numbers of tokens, above 0; a text is named by its index in them. A microbatch
-    has at most `tokens` tokens, padding included, or one row. `layout` and `pad_to_multiple_of` are
+    `lengths` are the texts' numbers of tokens, above 0; rows hold indices of them. A microbatch has
+    at most `tokens` tokens, padding included, or one row. `layout` and `pad_to_multiple_of` are
     the engine's. Longest first, each text goes into the first row that has room for it ("first fit
     decreasing", https://en.wikipedia.org/wiki/First-fit-decreasing_bin_packing).
     """

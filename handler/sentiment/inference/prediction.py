@@ -1,4 +1,4 @@
-"""What the model gives for one text: a prediction, or why there is none."""
+"""The model's result for one text: a prediction, or a failure."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from sentiment.errors import RequestError
 
 @dataclass(frozen=True)
 class Prediction:
-    """`scores` holds every label's score, unrounded, in the model's order; `label` is the best one.
+    """`label` is the best label, and `score` its score.
 
-    `tokens` counts what was scored, special tokens included; `truncated` means that the text has
-    more of them than were scored.
+    `scores` holds every label's score, unrounded, in the model's order. `tokens` is the number of
+    scored tokens, special tokens included; `truncated` means that the text has more.
     """
 
     label: str
@@ -22,10 +22,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class EngineFailure:
-    """The engine fails on this text alone: it raises `error`, or its logits are not finite."""
+    """The engine fails even on this text alone: it raises `error`, or its logits are not finite."""
 
     error: Exception | None = None
 
 
-# Of one request, a result per text in the client's order.
+# The results of one request, one per text, in the client's order.
 Results = list[Prediction | RequestError]

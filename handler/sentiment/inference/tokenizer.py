@@ -1,8 +1,8 @@
-"""Texts -> token ids, truncated to what the model takes.
+"""Texts -> token ids, truncated to the model's maximum length.
 
-`tokenizer.json` is run by the `tokenizers` library, which `transformers` uses too, so that a worker
-need not import `transformers` for this. What `transformers` takes from `tokenizer_config.json` at
-each call is applied here; the build compares the token ids of both.
+`tokenizer.json` is run by the `tokenizers` library, as in `transformers`, so that a worker need not
+import `transformers` for this. The settings of `tokenizer_config.json` that `transformers` applies
+at each call are applied here too. The build compares the token ids of both.
 """
 
 import json
@@ -15,8 +15,8 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-# The library keeps about 100 bytes per token alive during a call, so a call gets no more
-# characters than this. Ordinary batches are far smaller.
+# Most characters per call, since the library keeps about 100 bytes per token alive during a call.
+# Ordinary batches are far smaller.
 _CHARS_PER_CALL = 250_000
 _UNLIMITED = 1 << 30
 
@@ -30,7 +30,7 @@ class Tokens:
 
 
 def longest_input(model_dir: Path, positions: int | None) -> int:
-    """The most tokens a checkpoint takes, by its tokenizer's limit and its position embeddings.
+    """The maximum number of tokens: the smaller limit of the tokenizer and the position embeddings.
 
     Either may have no limit, as with relative positions.
     """
@@ -45,7 +45,7 @@ class Tokenizer:
     """
 
     def __init__(self, model_dir: Path, max_tokens: int) -> None:
-        """Load from `model_dir`; raises ValueError if `max_tokens` has no room for a text."""
+        """Load from `model_dir`; raises ValueError if `max_tokens` is below `min_tokens`."""
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
         self.min_tokens = self._tokenizer.num_special_tokens_to_add(False) + 1
@@ -65,16 +65,17 @@ class Tokenizer:
     def __call__(
         self, texts: Sequence[str], limits: Sequence[int | None] | None = None
     ) -> list[Tokens]:
-        """Tokenize `texts`, in order. None may hold a surrogate; raises RuntimeError on a panic.
+        """Tokenize `texts`, in order; no text may hold a surrogate.
 
-        A text with a limit is truncated to that number of tokens if it is below `max_tokens`.
+        A text with a limit in `limits` is truncated to that many tokens, or to `max_tokens` if that
+        is less. Raises RuntimeError if the library panics.
         """
         most = self._max_tokens
         lengths = [min(limit or most, most) for limit in limits or [None] * len(texts)]
         tokens: dict[int, Tokens] = {}
         for length in set(lengths):
             self._tokenizer.enable_truncation(length, direction=self._side)
-            indices = [index for index, own in enumerate(lengths) if own == length]
+            indices = [index for index, limit in enumerate(lengths) if limit == length]
             encoded = self._encode([texts[index] for index in indices])
             tokens.update(zip(indices, encoded, strict=True))
         return [tokens[index] for index in range(len(texts))]
@@ -87,7 +88,7 @@ class Tokenizer:
                 for encoding in self._tokenizer.encode_batch_fast(part)
             ]
         except BaseException as error:
-            # A panic of the Rust library is not an Exception, and would end the worker.
+            # A panic of the Rust library is a BaseException, and would end the worker.
             if isinstance(error, Exception | KeyboardInterrupt | SystemExit):
                 raise
             raise RuntimeError("the tokenizer panicked") from error

@@ -1,1 +1,1 @@
-"""The HTTP side: bodies in, requests checked, answers encoded. It knows nothing of the model."""
+"""The HTTP side: read bodies, check requests, encode answers. It does not know the model."""

@@ -1,4 +1,4 @@
-"""The bytes of a request -> JSON, plain text or form fields, by its content type.
+"""Read the bytes of a request as JSON, plain text or form fields, by its content type.
 
 TorchServe passes one mapping of field names to bytes: the key "body" holds a plain body, and a form
 has one key per field. With `decode_input_request=false` it decodes nothing itself, so that every
@@ -22,8 +22,8 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 class Json:
     """A JSON body.
 
-    `query` holds the URL's query on the routes where TorchServe passes it on. `binary` is what
-    follows the JSON in KServe's binary tensor extension.
+    `query` holds the URL's query on the routes where TorchServe passes it on. `binary` holds the
+    bytes after the JSON in KServe's binary tensor extension.
     """
 
     value: object
@@ -87,12 +87,12 @@ def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]
 
 
 def json_fields(body: Body) -> Mapping[str, object]:
-    """The fields of a JSON object; none for any other body."""
+    """The fields of a JSON object; empty for any other body."""
     return body.value if isinstance(body, Json) and isinstance(body.value, dict) else {}
 
 
 def query_of(body: Body) -> Mapping[str, str]:
-    """The query of the URL that a JSON body came with, on the routes that show it."""
+    """The URL's query of a JSON body, on the routes where TorchServe passes it on."""
     return body.query if isinstance(body, Json) else {}
 
 
@@ -102,7 +102,7 @@ def type_name(value: object) -> str:
 
 
 def _read_grpc(row: Mapping[str, bytes]) -> Body:
-    """Read a call, which has no content type: what starts like a JSON object has to be one."""
+    """Read a gRPC call, which has no content type: data that starts with "{" must be JSON."""
     if set(row) != {"data"}:
         raise Validation('The input has to be one entry named "data": send the body in it.')
     text = _decode(row["data"], "The data")
@@ -112,14 +112,14 @@ def _read_grpc(row: Mapping[str, bytes]) -> Body:
 
 
 def _is_json_object(text: str) -> bool:
-    """Whether a body without a content type is JSON, or would be but for NaN, depth or digits."""
+    """Whether a body without a content type is a JSON object, even one with NaN or too deep."""
     if not text.lstrip().startswith("{"):
         return False
     try:
         json.loads(text)
     except json.JSONDecodeError:
         return False
-    except (RecursionError, ValueError):  # as `_parse_json` will explain
+    except (RecursionError, ValueError):  # JSON, which `_parse_json` refuses with the reason
         return True
     return True
 

@@ -13,7 +13,7 @@ from sentiment.protocol.response import Response
 from sentiment.protocol.route import Route
 from sentiment.served_model import ServedModel
 
-# The page loads nothing else, and may send requests to this server alone.
+# The page loads no other file, and may send requests only to this server.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "

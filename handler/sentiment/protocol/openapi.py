@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of the service.
 
-It is made from the types that the dialects read and write and from the classes of `errors`, so that
-it cannot differ from what the service does.
+It is made from the types of the dialects and the classes of `errors`, so that it cannot differ from
+the service.
 """
 
 import json
@@ -39,7 +39,7 @@ class FrontEndError(msgspec.Struct):
     message: str
 
 
-# Statuses that TorchServe itself answers with.
+# Statuses of errors from TorchServe itself.
 _FRONT_END = {
     400: "A required token is missing, wrong or expired.",
     404: "There is no such model or version.",
@@ -175,7 +175,7 @@ def _get(name: str, summary: str, media_type: str) -> dict[str, Any]:
 
 
 def _errors() -> dict[str, Any]:
-    """The error responses by name: what the handler and TorchServe mean by each status."""
+    """The error responses by name; a status may come from the handler, TorchServe or both."""
     ours = {error.status: str(error.__doc__) for error in RequestError.__subclasses__()}
     responses = {}
     for status in sorted(ours.keys() | _FRONT_END.keys()):

@@ -1,4 +1,4 @@
-"""The page that a browser gets: a form to try the model."""
+"""The page for browsers, on which to try the model."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ def render(service: Mapping[str, object]) -> bytes:
     `service` holds `name`, `version`, `labels` and `max_texts_per_request`.
     """
     before, after = _template()
-    # A script element ends at "</script"; JSON can always write "<" as an escape.
+    # "<" is escaped, since "</script" in a string would end the script element.
     facts = json.dumps(service, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
     return f"{before}{_MARKER.replace('null', facts)}{after}".encode("ascii")
 

@@ -12,11 +12,11 @@ from sentiment.settings import Settings
 
 @dataclass(frozen=True)
 class Request:
-    """`texts` are in the client's order, with an error in place of one that cannot be scored.
+    """`texts` are in the client's order, with an error in place of a text that cannot be scored.
 
     `activation` computes scores from logits; None is the checkpoint's own. `max_tokens` truncates
-    the texts to fewer tokens than the settings do. `payload` is what the dialect needs of the body
-    to encode its answer.
+    the texts to fewer tokens than the settings do. `payload` is the part of the body that the
+    dialect needs to encode its answer.
     """
 
     texts: list[str | RequestError]
@@ -54,7 +54,7 @@ def check_text(value: object, settings: Settings) -> str:
 
 
 def check_texts(values: Sequence[object], settings: Settings) -> list[str | RequestError]:
-    """Check many texts; raises TooLarge or Validation for the number of them."""
+    """Check many texts; raises TooLarge or Validation if there are too many or none."""
     if not values:
         raise Validation("There is no text in the list: send at least one.")
     if len(values) > settings.max_texts_per_request:

@@ -1,7 +1,7 @@
-"""What goes back to one client: always bytes, always ASCII.
+"""The response to one client: always bytes, always ASCII.
 
-TorchServe encodes responses outside the `try` around its handler, where a lone surrogate or a
-non-ASCII reason phrase kills the worker; a response built here can hold neither.
+TorchServe encodes responses outside its `try` around the handler, so a lone surrogate or a
+non-ASCII reason phrase would kill the worker. A response built here holds neither.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Tell which of TorchServe's routes a request took.
+"""Find out which of TorchServe's routes a request used.
 
 TorchServe does not show the path to its handler, but its frontend adds headers: `url_path` and
 `explain` on /predictions, `explain` alone on the KServe routes, and neither on /invocations and
-/{model}/predict. On the first two a client cannot forge them. On the others it can, and then gets
+/{model}/predict. A client cannot forge them on the first two. On the others it can, but only gets
 its own answer in another dialect. A gRPC call has no headers.
 """
 

@@ -1,7 +1,7 @@
-"""How long a batch took, for the same response headers as Text Embeddings Inference has.
+"""Times of a batch, for the response headers of Text Embeddings Inference.
 
-TorchServe does not tell its handler when a request arrived, so the time in the queue is only in
-TorchServe's own metrics.
+TorchServe does not tell its handler when a request arrived, so only TorchServe's metrics have the
+time in the queue.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Which engine serves a checkpoint: the one that the settings name, or the best available one."""
+"""Choose and load the engine: the one that the settings name, or the best available one."""
 
 import json
 import os
@@ -26,7 +26,7 @@ AGREEMENT_FILE = "engines.json"
 
 
 def choose(name: str, model_dir: Path, gpu: int | None) -> str:
-    """Resolve "auto" to the best engine that this machine has and that passed the build."""
+    """Resolve "auto" to the best engine that this machine supports and that passed the build."""
     if name != "auto":
         return name
     if gpu is not None and torch.cuda.is_available():
@@ -42,7 +42,7 @@ def load(
 ) -> Engine:
     """Load the engine `name`, which is not "auto"; raises ValueError if the archive lacks it.
 
-    `threads` is capped at the number of cores; `pad_token_id` fills up short rows.
+    `threads` is capped at the number of cores; `pad_token_id` pads short rows.
     """
     threads = min(threads, len(os.sched_getaffinity(0)))
     if name == "torch":
@@ -52,7 +52,7 @@ def load(
     if not path.exists():
         raise ValueError(
             f"model-config.yaml: the archive holds no model for handler.engine {name!r}: "
-            "'auto' takes the best that it has."
+            "'auto' uses the best one that it has."
         )
     if name == "int8":
         return OnnxEngine(path, pad_token_id, threads)
@@ -60,6 +60,6 @@ def load(
 
 
 def read_record(model_dir: Path) -> dict[str, Any]:
-    """What the build wrote of the engines that passed, by name; empty for a bare checkpoint."""
+    """The content of `engines.json`: engine -> its record; empty for a bare checkpoint."""
     path = model_dir / AGREEMENT_FILE
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

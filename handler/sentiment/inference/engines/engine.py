@@ -1,4 +1,4 @@
-"""What every engine does: rows of token ids in, logits out.
+"""The interface of engines: rows of token ids in, logits out.
 
 An engine imports its runtime when it is created, so a worker imports only the one it uses.
 """
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 # Which texts one call may score together.
 # packed: several texts per row, each of which attends only to itself (sequence packing).
-# padded: one text per row; short rows are filled up with padding.
-# equal: one text per row; all rows have the same number of tokens, for models that padding changes.
+# padded: one text per row; short rows are padded.
+# equal: one text per row, all of the same length, for models whose scores padding changes.
 # single: one text per call, for models whose rows influence each other.
 Layout = Literal["packed", "padded", "equal", "single"]
 
@@ -23,7 +23,7 @@ Rows = Sequence[Sequence[NDArray[np.int32]]]
 class Engine(Protocol):
     """A loaded model.
 
-    Its rows are padded to one width, a multiple of `pad_to_multiple_of` tokens. Its throughput is
+    It pads all rows to the same width, a multiple of `pad_to_multiple_of` tokens. Its throughput is
     best with microbatches of up to `best_microbatch_tokens` tokens, padding included.
     """
 
@@ -39,10 +39,10 @@ class Engine(Protocol):
 def arrays(rows: Rows, pad_token_id: int, pad_to_multiple_of: int) -> dict[str, NDArray[np.int64]]:
     """Model inputs for `rows`, by input name.
 
-    Of shape [rows, width]: `input_ids`, filled up with `pad_token_id`; `segment_ids`, the number of
-    a token's text within its row, from 1, and 0 for padding; `attention_mask`, 1 for a text's token
-    and 0 for padding; `position_ids`, a token's place in its text, from 0.
-    Of shape [texts]: `first_token`, where each text starts in the flattened rows.
+    Of shape [rows, width]: `input_ids`, padded with `pad_token_id`; `segment_ids`, the number of a
+    token's text within its row, from 1, and 0 for padding; `attention_mask`, 1 for tokens and 0 for
+    padding; `position_ids`, a token's position in its text, from 0.
+    Of shape [texts]: `first_token`, the index of each text's first token in the flattened rows.
     """
     width = padded_width(max(sum(map(len, row)) for row in rows), pad_to_multiple_of)
     input_ids = np.full((len(rows), width), pad_token_id, np.int64)

@@ -15,10 +15,10 @@ _KEPT = 500
 class OpenvinoEngine:
     """Runs an `.xml` file with its weights in the `.bin` next to it, in "bf16" or "f32".
 
-    The model's inputs are some of those of `arrays`.
+    The model's inputs are some of the arrays of `arrays`.
     """
 
-    # Whole tiles of the matrix units; and few shapes, since each new one has to be compiled.
+    # Fills the tiles of AMX, and keeps the number of shapes small, since each one is compiled.
     pad_to_multiple_of = 16
     best_microbatch_tokens = 2048
 

@@ -1,17 +1,17 @@
-"""Keeps the runtimes of the engines from reporting to their makers and from using the network.
+"""Keep the runtimes of the engines from sending telemetry and from using the network.
 
-A worker must be silent whatever started it, so this is done in its own process, before a runtime
-is imported, and does not rely on the environment of the server.
+A worker must be silent however it was started. So it does this itself, before it imports a runtime,
+and does not rely on the environment of the server.
 """
 
 import os
 import sys
 
 _SETTINGS = {
-    # Without it ONNX Runtime reports every session to Microsoft, and keeps a device id in
-    # ~/.cache. Its `disable_telemetry_events()` is no substitute: the files are written anyway.
+    # Without it ONNX Runtime reports every session to Microsoft, and keeps a device id in ~/.cache.
+    # Its `disable_telemetry_events()` does not prevent these files.
     "ORT_DISABLE_TELEMETRY": "1",
-    # `transformers` and `huggingface_hub` read nothing but the archive.
+    # `transformers` and `huggingface_hub` read only the archive.
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
@@ -23,6 +23,6 @@ def disable() -> None:
     Must be called before the first import of one of them; calling it again changes nothing.
     """
     os.environ.update(_SETTINGS)
-    # OpenVINO reports to Google Analytics through this package, which is optional. No variable
-    # turns it off: it is only silent where CI=true is set. A None makes its import fail.
+    # OpenVINO reports to Google Analytics through this optional package. No variable turns it off
+    # but CI=true. None makes its import fail.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""PyTorch: any `transformers` sequence classifier. The reference on a CPU, the engine on a GPU."""
+"""PyTorch: runs any `transformers` sequence classifier; the reference, and the engine on a GPU."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from sentiment.inference.engines.engine import Layout, Rows, arrays
 
 
 class TorchEngine:
-    """In fp32 on a CPU. On a GPU in bf16, or in fp16 where it has no bf16."""
+    """Runs in fp32 on a CPU. On a GPU it runs in bf16, or in fp16 if that has no bf16."""
 
     pad_to_multiple_of = 1
 
@@ -25,7 +25,7 @@ class TorchEngine:
         self.layout = layout
         self._device, dtype, self.best_microbatch_tokens = "cpu", torch.float32, 2048
         if gpu is not None:
-            # Enough tokens to fill a GPU; not measured.
+            # Enough tokens to keep a GPU busy; not measured.
             self._device, self.best_microbatch_tokens = f"cuda:{gpu}", 32768
             with torch.cuda.device(gpu):
                 has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -46,10 +46,10 @@ class TorchEngine:
         return np.stack([logits[index] for index in range(len(texts))])
 
     def _compatible(self, texts: Sequence[NDArray[np.int32]]) -> list[list[int]]:
-        """Indices of texts that one call of the model takes.
+        """Indices of texts, grouped by call of the model.
 
         Encoder-decoders read the hidden state at the last end-of-sequence token, and refuse texts
-        with different numbers of them, as when a user types one.
+        with different numbers of these tokens; a user may type one.
         """
         if not self._model.config.is_encoder_decoder:
             return [list(range(len(texts)))]
@@ -62,8 +62,8 @@ class TorchEngine:
         """Logits [texts, labels] of one call of the model."""
         pad_token_id = self._pad_token_id
         if pad_token_id is None:
-            # Decoders read the last token that is not padding. Without a pad token of its own, the
-            # model is given one that no text ends with, so that it finds the end of each.
+            # Decoders read the last token that is not padding. If the model has no pad token, take
+            # one with which no text ends, so that the model finds the end of each text.
             last = {int(text[-1]) for text in texts}
             pad_token_id = next(number for number in range(len(last) + 1) if number not in last)
             self._config.pad_token_id = pad_token_id
@@ -81,12 +81,12 @@ def load_model(model_dir: Path, **options: Any) -> Any:
     from transformers import AutoModelForSequenceClassification
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # it is drawn into the log, and leaves a thread behind
+    disable_progress_bar()  # it would write to the log and leave a thread behind
     model: Any = AutoModelForSequenceClassification.from_pretrained(
         model_dir, local_files_only=True, **options
     )
-    # BigBird leaves sparse attention for good at its first short text, so that the answer to a long
-    # one would depend on the texts before it.
+    # BigBird switches to full attention at its first short text and never back, so a long text's
+    # score would depend on the texts before it.
     for module in model.modules():
         if hasattr(module, "set_attention_type"):
             module.set_attention_type("original_full")

@@ -1,7 +1,7 @@
-"""The dialects by route: a new one is a module of this package and a place in the table.
+"""The dialects by route. A new dialect is a module of this package and an entry in the table.
 
-The dialects of a route are tried from left to right. The last one gets what no other recognises,
-so that a mistake is explained in the terms of that route.
+The dialects of a route are tried from left to right. The last one gets any body that no other
+recognises, so that an error is explained in the terms of that route.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 {"inputs": "A lovely film.", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}
 -> [[{"label": "POSITIVE", "score": 0.998}]]
 
-Always a list of lists, since those clients take the first element of any answer.
+The answer is always a list of lists, since those clients take its first element.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ from sentiment.validation import validate
 
 
 class HuggingFaceBody(Struct, forbid_unknown_fields=True):
-    """One text or many, never a pair of sentences. `options` steer the hosted API alone."""
+    """One text or many, never a pair of sentences. `options` of the hosted API are ignored."""
 
     inputs: TextField | TextsField
     parameters: PipelineParameters | None = None

@@ -4,7 +4,7 @@
 -> {"predictions": [{"label": "POSITIVE", "score": 0.998}, {"label": "NEGATIVE", "score": 0.997}]}
 
 An instance may also be {"data": "..."}, as in TorchServe's own examples. "signature_name", which
-TensorFlow's clients send, changes nothing.
+TensorFlow's clients send, is ignored.
 """
 
 from typing import Annotated, Any
@@ -73,7 +73,7 @@ def decode(body: Body, model: ServedModel) -> Request:
 
 
 def encode(request: Request, results: Results, model: ServedModel) -> PredictionsAnswer:
-    """The best label of each; raises the first text's error."""
+    """The best label of each text; raises the first text's error."""
     return PredictionsAnswer([best(prediction) for prediction in all_good(results, indexed=True)])
 
 

@@ -47,14 +47,14 @@ class InputTensor(Struct, forbid_unknown_fields=True):
 
 
 class RequestedOutput(Struct, forbid_unknown_fields=True):
-    """One of the outputs, if not all are wanted."""
+    """An output to return; without any, both are returned."""
 
     name: Literal["label", "score"]
     parameters: dict[str, Any] | None = None
 
 
 class InferBody(Struct, forbid_unknown_fields=True):
-    """One tensor of texts. The content of `parameters` changes nothing."""
+    """One tensor of texts. The content of `parameters` is ignored."""
 
     inputs: Annotated[list[InputTensor], Meta(min_length=1, max_length=1)]
     id: str | None = None

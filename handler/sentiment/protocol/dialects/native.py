@@ -1,6 +1,6 @@
 """The native dialect, one text.
 
-"A lovely film."                      as text/plain, or with no content type
+"A lovely film."                      as text/plain, or without a content type
 {"text": "A lovely film."}            as JSON
 text=A+lovely+film.                   as a form, urlencoded or multipart; or data=...
 -> {"sentiment": "POSITIVE", "score": 0.998, "scores": {...}, "tokens": 6, "truncated": false}
@@ -31,7 +31,7 @@ class DataForm(Struct, forbid_unknown_fields=True):
 
 
 class TextAnswer(Struct):
-    """The best label, its score and the scores of all; how much of the text was scored."""
+    """The best label with its score, all scores, and how much of the text was scored."""
 
     sentiment: Label
     score: float

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-# Documents what `request.check_text` and `check_texts` check with clearer errors than a type's.
-# A limit is the name of a setting here, and its value in the document. Unlike `\s`, `str.strip`
-# also removes the four separator characters of ASCII.
+# These only document the checks of `request.check_text` and `check_texts`, whose errors are
+# clearer. A limit is the name of a setting, which the document replaces by its value. Unlike `\s`,
+# `str.strip` also removes the four separator characters of ASCII.
 A_TEXT = {"pattern": r"[^\s\x1c-\x1f]", "minLength": 1, "maxLength": "max_chars_per_text"}
 SOME = {"minItems": 1, "maxItems": "max_texts_per_request"}
 
@@ -24,8 +24,8 @@ Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
 class Operation:
     """One dialect. `path` may hold {name}, the name of the model.
 
-    `body` and the possible `answers` are types that `msgspec` supports. `others` are the bodies
-    that are not JSON, by content type. `example` is a body, as `json` loads it.
+    `body` and the possible `answers` are types that `msgspec` supports. `others` are the types of
+    bodies that are not JSON, by content type. `example` is a body, as `json` loads it.
     """
 
     name: str

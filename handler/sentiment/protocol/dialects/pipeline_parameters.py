@@ -20,8 +20,8 @@ Padding = Literal["longest", "max_length", "do_not_pad"]
 class PipelineParameters(Struct, forbid_unknown_fields=True):
     """`top_k` null means all labels; `max_length` truncates to fewer tokens than the model takes.
 
-    `padding` changes no score. Nor does `truncation`, since longer texts are always truncated, but
-    `false` switches off `max_length`.
+    `padding` is ignored, since it changes no score. Texts are always truncated; `truncation` false
+    only switches off `max_length`.
     """
 
     top_k: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
@@ -32,7 +32,7 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
     padding: bool | Padding | None = None
 
     def max_tokens(self, model: ServedModel) -> int | None:
-        """Tokens of a text to score; raises Validation if `max_length` leaves no room for any."""
+        """The limit of tokens per text; raises Validation if `max_length` is below `min_tokens`."""
         if self.max_length is None or self.truncation in (False, "do_not_truncate"):
             return None
         if self.max_length < model.min_tokens:
@@ -44,7 +44,7 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
 
 
 def lower_case_activation(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body's fields, with "SIGMOID" as "sigmoid", since the pipeline takes either."""
+    """The body's fields with "SIGMOID" as "sigmoid", since the pipeline accepts both."""
     match fields.get("parameters"):
         case {"function_to_apply": str(name), **others}:
             return {**fields, "parameters": {**others, "function_to_apply": name.lower()}}

@@ -1,6 +1,6 @@
 """Labels with their scores, best first: the answer of most dialects.
 
-Labels are ranked by what the model computed, and rounded afterwards.
+Labels are ranked by unrounded scores.
 """
 
 from msgspec import Struct
@@ -8,8 +8,8 @@ from msgspec import Struct
 from sentiment.inference.prediction import Prediction
 from sentiment.protocol.dialects.operation import Label
 
-# Decimal places of a score in an answer, more than any engine's precision; a smaller score, as a
-# regression may have, keeps as many digits.
+# Decimal places of a score in an answer, more than any engine's precision. A score below _SMALL, as
+# a regression may have, keeps as many significant digits.
 _PLACES, _SMALL = 6, 1e-3
 
 
@@ -26,7 +26,7 @@ def rounded(score: float) -> float:
 
 
 def best(prediction: Prediction) -> LabelScore:
-    """The best label alone."""
+    """The best label and its score."""
     return LabelScore(prediction.label, rounded(prediction.score))
 
 

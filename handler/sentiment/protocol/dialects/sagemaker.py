@@ -3,8 +3,8 @@
 {"inputs": "A lovely film.", "parameters": {"top_k": 2}}
 -> [{"label": "POSITIVE", "score": 0.998}, {"label": "NEGATIVE", "score": 0.002}]
 
-Without "top_k" the answer is the best label of each text. With it, it is all labels or the best k,
-and a list of these for a list of texts. Source: `TextClassificationPipeline.__call__`.
+Without "top_k" the answer is the best label of each text. With it, the answer is all labels or the
+best k, and a list of such lists for a list of texts. Source: `TextClassificationPipeline.__call__`.
 """
 
 from typing import Any
@@ -25,12 +25,12 @@ from sentiment.protocol.request import Request, check_all
 from sentiment.served_model import ServedModel
 from sentiment.validation import validate
 
-# Parameters of the URL by which TorchServe itself finds the model.
+# URL parameters by which TorchServe itself finds the model.
 _ROUTING = {"model_name", "model_version"}
 
 
 class SageMakerBody(Struct, forbid_unknown_fields=True):
-    """One text or many, never a pair of sentences. `options` steer the hosted API alone."""
+    """One text or many, never a pair of sentences. `options` of the hosted API are ignored."""
 
     inputs: TextField | TextsField
     parameters: PipelineParameters | None = None
@@ -48,7 +48,7 @@ OPERATION = Operation(
 
 
 def recognise(body: Body) -> bool:
-    """JSON with "parameters" or "options", or with a query, which only /invocations asks for."""
+    """JSON with "parameters" or "options", or with a query, which only /invocations needs."""
     return not json_fields(body).keys().isdisjoint({"parameters", "options"}) or bool(
         query_of(body)
     )
@@ -76,6 +76,6 @@ def encode(
     if parameters.top_k is not UNSET:
         rankings = [ranked(prediction, parameters.top_k) for prediction in predictions]
         return rankings if is_list else rankings[0]
-    if parameters.return_all_scores:  # of older versions: one list per text, and never sorted
+    if parameters.return_all_scores:  # deprecated in the pipeline: one unsorted list per text
         return [in_model_order(prediction) for prediction in predictions]
     return [best(prediction) for prediction in predictions]

@@ -1,10 +1,10 @@
 """The dialect of Text Embeddings Inference, for clients with the base URL http://.../{model}.
 
 {"inputs": "A lovely film.", "raw_scores": false, "truncate": null}
--> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of these for a list
+-> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of such lists for a list of texts
 
 ["a", "b"] and [["a"], ["b"]] are two texts; pairs of sentences are not supported. Long texts are
-always truncated, whatever "truncate" says, and on the side that the checkpoint's tokenizer says,
+always truncated, even if "truncate" is false, on the side that the checkpoint's tokenizer sets,
 usually the right.
 """
 
@@ -28,7 +28,7 @@ _OPTIONS = ("raw_scores", "truncate", "truncation_direction")
 
 
 class TeiBody(Struct, forbid_unknown_fields=True):
-    """One text or many, each possibly in a list of its own; `raw_scores` asks for logits."""
+    """One text or many, each possibly in a list of its own; `raw_scores` returns logits."""
 
     inputs: TextField | Annotated[list[Any], Meta(extra_json_schema=SOME | {"items": _ITEMS})]
     raw_scores: bool = False
@@ -47,7 +47,7 @@ OPERATION = Operation(
 
 
 def recognise(body: Body) -> bool:
-    """JSON with an option that no other dialect has, or with texts in lists of their own."""
+    """JSON with an option that no other dialect has, or with each text in a list."""
     fields = json_fields(body)
     inputs = fields.get("inputs")
     nested = isinstance(inputs, list) and any(isinstance(entry, list) for entry in inputs)
@@ -55,7 +55,7 @@ def recognise(body: Body) -> bool:
 
 
 def decode(body: Body, model: ServedModel) -> Request:
-    """Find its texts; raises RequestError, for the first bad text too."""
+    """Read the texts; raises RequestError, also for the first bad text."""
     if not isinstance(body, Json):
         raise Unsupported(f"Send JSON such as {_EXAMPLE}, and Content-Type: application/json.")
     payload = validate(body.value, TeiBody, _EXAMPLE)
@@ -69,7 +69,7 @@ def decode(body: Body, model: ServedModel) -> Request:
 def encode(
     request: Request, results: Results, model: ServedModel
 ) -> list[LabelScore] | list[list[LabelScore]]:
-    """All labels, best first, and a list of these for a list; raises the first text's error."""
+    """All labels, best first; one such list per text of a list. Raises the first text's error."""
     is_list = isinstance(request.payload.inputs, list)
     rankings = [ranked(prediction) for prediction in all_good(results, indexed=is_list)]
     return rankings if is_list else rankings[0]
