@@ -41,7 +41,7 @@ def base_address(address: str, default_port: int) -> str:
     ValueError: The address holds a user name or password: leave out what ends with '@', ...
     """
     address = address.strip()
-    # Wherever it is, as a password may hold a "/" or a "#"; and as %40, which hides a whole password.
+    # Wherever it is, as a password may hold a "/" or a "#", and also as %40.
     if "@" in unquote(address):
         raise ValueError(
             "The address holds a user name or password: leave out what ends with '@', and pass "
