@@ -80,8 +80,8 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
     logits = checkpoint.config.num_labels
     if names and len(names) != logits:  # where num_labels of config.json is not what id2label says
         raise Failure(
-            f"{model} has {logits} logits, but id2label of its config.json has {len(names)} labels: "
-            "let it have one label per logit."
+            f"{model} has {logits} logits, but id2label of its config.json has {len(names)} "
+            "labels: let it have one label per logit."
         )
     labels = names or [checkpoint.config.id2label[i] for i in range(logits)]
     checkpoint.config.id2label = dict(enumerate(labels))

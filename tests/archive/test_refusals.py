@@ -246,7 +246,11 @@ def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model"]
+    "name",
+    [
+        *("spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model"),
+        "sentencepiece.model",
+    ],
 )
 def test_sentencepiece_files_need_the_package_that_reads_them(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
