@@ -14,6 +14,8 @@ from scripts.paths import ROOT
 _SETTINGS = {
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    # `transformers` would ask a service of the hub to convert a checkpoint without safetensors.
+    "DISABLE_SAFETENSORS_CONVERSION": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     # A convention of several tools, in case a later release adds telemetry.
     "DO_NOT_TRACK": "1",

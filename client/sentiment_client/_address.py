@@ -3,7 +3,13 @@
 import ipaddress
 import os
 import socket
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+# Those of Debian's and of Red Hat's /etc/hosts.
+_LOOPBACK_NAMES = {
+    *("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"),
+    *("localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6"),
+}
 
 
 def address_or_default(address: str | None, variable: str, default: str) -> str:
@@ -35,7 +41,8 @@ def base_address(address: str, default_port: int) -> str:
     ValueError: The address contains a user name or password: remove everything up to '@', ...
     """
     address = address.strip()
-    if "@" in address:  # anywhere, since a password may contain "/" or "#"
+    # Anywhere, since a password may contain "/" or "#", and also as %40.
+    if "@" in unquote(address):
         raise ValueError(
             "The address contains a user name or password: remove everything up to '@', and pass "
             "a token if the server needs one."
@@ -92,8 +99,7 @@ def is_loopback(address: str) -> bool:
     """
     host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
     host = host.rstrip(".").lower()
-    names = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
-    return host in names or host.endswith(".localhost") or _is_own(host)
+    return host in _LOOPBACK_NAMES or host.endswith(".localhost") or _is_own(host)
 
 
 def _is_own(host: str) -> bool:

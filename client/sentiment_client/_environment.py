@@ -38,7 +38,8 @@ def certificates(verify: Verify) -> bool | str:
         return path
     # OpenSSL allows several folders in one variable; the first that exists is used.
     folders = str(path).split(os.pathsep) if origin == "SSL_CERT_DIR" else [str(path)]
-    existing = next((folder for folder in folders if Path(folder).exists()), None)
+    # An empty one would switch the check off.
+    existing = next((folder for folder in folders if folder and Path(folder).exists()), None)
     if existing is None:
         raise ValueError(f"There are no certificates at {str(path)!r}: check {origin}.")
     if Path(existing).is_file():

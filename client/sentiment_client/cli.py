@@ -108,8 +108,12 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
 def _defaults() -> argparse.Namespace:
     variables = {"address": "ADDRESS", "management": "MANAGEMENT", "token_file": "TOKEN_FILE"}
-    environment = {name: os.environ.get(f"SENTIMENT_{value}") for name, value in variables.items()}
+    environment = {name: _variable(f"SENTIMENT_{value}") for name, value in variables.items()}
     return argparse.Namespace(model="sentiment", timeout=60.0, json=False, **environment)
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "").strip()
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

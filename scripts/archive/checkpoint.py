@@ -77,7 +77,13 @@ def _load_model(model: str) -> tuple[Any, list[str]]:
     )
     checkpoint, report = loaded
     _check_weights(model, checkpoint, report)
-    labels = names or [checkpoint.config.id2label[i] for i in range(checkpoint.config.num_labels)]
+    logits = checkpoint.config.num_labels
+    if names and len(names) != logits:  # where num_labels of config.json is not what id2label says
+        raise Failure(
+            f"{model} has {logits} logits, but id2label of its config.json has {len(names)} "
+            "labels: let it have one label per logit."
+        )
+    labels = names or [checkpoint.config.id2label[i] for i in range(logits)]
     checkpoint.config.id2label = dict(enumerate(labels))
     checkpoint.config.label2id = {label: index for index, label in enumerate(labels)}
     # The output must be a `ModelOutput`, of which only `logits` is read.

@@ -111,5 +111,5 @@ def file_of(model: str, name: str) -> Path | None:
 
 
 def _sentencepiece_file(model: str) -> str | None:
-    names = ("spm.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
-    return next((name for name in names if file_of(model, name)), None)
+    names = ("spm", "spiece", "sentencepiece", "sentencepiece.bpe", "tokenizer")
+    return next((f"{name}.model" for name in names if file_of(model, f"{name}.model")), None)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from scripts.failure import Failure
 from scripts.launcher.processes import Processes
 from sentiment_client import (
+    BadAddress,
+    CertificateFailed,
     ConnectionFailed,
     ManagementClient,
     NotFound,
@@ -52,6 +54,8 @@ class Readiness:
             try:
                 if self._is_ready():
                     return client.predict(text)
+            except (BadAddress, CertificateFailed) as error:
+                raise self._failure(f"The server is up, but {error}") from None
             except (ConnectionFailed, Unauthorized):
                 pass  # not listening yet, or no key file yet
             except SentimentError as error:

@@ -56,6 +56,12 @@ def test_labels_that_the_pipeline_could_not_return_are_refused(
     assert reason in refusal(folder, tmp_path)
 
 
+def test_a_number_of_labels_that_contradicts_their_names_is_refused(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "own", num_labels=3)
+    edit(folder / "config.json", id2label={"0": "bad", "1": "good"}, num_labels=3)
+    assert "3 logits, but id2label of its config.json has 2 labels" in refusal(folder, tmp_path)
+
+
 def test_more_labels_than_the_head_has_logits_are_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "own")
     edit(folder / "config.json", num_labels=3)
@@ -240,7 +246,11 @@ def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model"]
+    "name",
+    [
+        *("spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model"),
+        "sentencepiece.model",
+    ],
 )
 def test_sentencepiece_files_need_the_package_that_reads_them(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

@@ -156,9 +156,10 @@ def test_results_before_a_failure_are_printed() -> None:
     assert done.stderr.count(b"\n") == 1
 
 
-def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", ["", " \n"])
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     for name in ("ADDRESS", "MANAGEMENT", "TOKEN_FILE"):
-        monkeypatch.setenv(f"SENTIMENT_{name}", "")
+        monkeypatch.setenv(f"SENTIMENT_{name}", value)
     with scripted(answer_all) as server:
         assert main(["predict", "x", "--address", server.address]) == 0
         assert server.tokens == [None]

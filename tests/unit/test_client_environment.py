@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import os
 import socket
 import ssl
 import time
@@ -165,6 +166,19 @@ def test_a_missing_certificate_file_is_named(
     case.client("http://localhost").close()  # needs none
 
 
+def test_an_empty_path_never_switches_the_check_off(
+    case: Case, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="There are no certificates at ''"):
+        case.client("https://localhost", verify="")
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep)
+    with pytest.raises(ValueError, match="SSL_CERT_DIR"):
+        case.client("https://localhost")
+    monkeypatch.setenv("SSL_CERT_DIR", f"{os.pathsep}{authority.folder}")
+    with secure(case, authority) as server, case.client(server.address) as client:
+        assert client.predict("good") == PREDICTION
+
+
 def own_addresses() -> list[str]:
     """Addresses of this machine that are not loopback; empty if there are none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -185,6 +199,8 @@ LOOPBACK = [
     "localhost.",
     "any.localhost",
     "localhost.localdomain",
+    "localhost4",
+    "localhost6.localdomain6",
     "ip6-localhost",
     "[::1]",
     "[::]",

@@ -75,6 +75,7 @@ def test_no_failure_to_connect_shows_the_token(case: Case, pauses: list[float]) 
         "https://s3cret-of-joe@example.com/path",
         "http://joe:s3cret-of-joe@example.com:99999",
         "http://joe:s3cret-of-joe/x@example.com",
+        "http://joe:s3cret-of-joe%40example.com",
         "http://joe:s3cret-of-joe#x@example.com",
         "http://joe:s3cret-of-joe?x@example.com",
         "http://joe:s3cret-of-joe@[::1",

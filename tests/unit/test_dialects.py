@@ -97,6 +97,12 @@ def predict(
         (INVOCATIONS, {"inputs": "a", "options": {"use_cache": False}}, [BEST]),
         (INVOCATIONS, {"inputs": "a", "parameters": {"return_all_scores": True}}, [ALL[::-1]]),
         (INVOCATIONS, {"inputs": "a", "parameters": {"return_all_scores": False}}, [BEST]),
+        (INVOCATIONS, {"inputs": "a", "parameters": {"batch_size": 8, "num_workers": 2}}, [BEST]),
+        (
+            PREDICTIONS,
+            {"inputs": "a", "parameters": {"pad_to_multiple_of": 8, "stride": 0, "verbose": False}},
+            [ALL],
+        ),
         (PREDICTIONS, {"inputs": "a", "options": {"wait_for_model": True}}, [ALL]),
         (PREDICTIONS, {"inputs": "a", "options": None, "parameters": {"top_k": None}}, [ALL]),
         (PREDICTIONS, {"inputs": "a", "parameters": {"return_all_scores": True}}, [ALL]),

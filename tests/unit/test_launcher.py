@@ -1,8 +1,11 @@
 """The launcher reads its configuration and checks it before it starts anything."""
 
+import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from requests.utils import should_bypass_proxies
@@ -10,8 +13,23 @@ from requests.utils import should_bypass_proxies
 from scripts.failure import Failure
 from scripts.launcher.java import java_home, major_version
 from scripts.launcher.properties import Properties
+from scripts.launcher.readiness import Readiness
 from scripts.paths import ROOT
 from scripts.silence import bypass_proxies
+from sentiment_client import ManagementClient, SentimentClient
+from tests.unit.client_cases import answer_all
+from tests.unit.scripted_server import scripted
+
+# TorchServe's description of a model with one worker that is ready.
+READY = json.dumps(
+    [
+        {
+            **{"modelName": "sentiment", "modelVersion": "1.0", "modelUrl": "sentiment.mar"},
+            **{"minWorkers": 1, "maxWorkers": 1, "batchSize": 32, "maxBatchDelay": 1},
+            "workers": [{"id": "9000", "pid": 1, "status": "READY", "memoryUsage": 0}],
+        }
+    ]
+).encode()
 
 
 def test_properties_are_read_as_java_reads_them(tmp_path: Path) -> None:
@@ -112,6 +130,19 @@ def test_a_proxy_is_never_used_for_a_server_of_this_machine(
     for host in ("10.0.0.7", "box", "example.org"):
         assert should_bypass_proxies(f"http://{host}:8080/ping", None)
     assert not should_bypass_proxies("http://example.com", None)
+
+
+def test_a_server_that_is_up_but_not_trusted_is_not_waited_for() -> None:
+    """As after `inference_address=https://...` with a certificate that signs itself."""
+    with scripted((200, READY)) as described, scripted(answer_all) as server:
+        address = server.address.replace("http:", "https:")
+        with ManagementClient(described.address) as management, SentimentClient(address) as client:
+            running = SimpleNamespace(java=True, workers=[])
+            readiness = Readiness("sentiment", management, lambda: running, lambda: "")  # type: ignore[arg-type, return-value]
+            began = time.monotonic()
+            with pytest.raises(Failure, match=r"is up, but https://.* is not trusted"):
+                readiness.wait(client, "good")
+            assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("words", [[], ["status"], ["start", "now"], ["--start"]])

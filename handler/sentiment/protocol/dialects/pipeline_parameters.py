@@ -20,8 +20,8 @@ Padding = Literal["longest", "max_length", "do_not_pad"]
 class PipelineParameters(Struct, forbid_unknown_fields=True):
     """`top_k` null means all labels; `max_length` truncates to fewer tokens than the model takes.
 
-    `padding` is ignored, since it changes no score. Texts are always truncated; `truncation` false
-    only switches off `max_length`.
+    `padding` and the fields after it are ignored, since they change no score. Texts are always
+    truncated; `truncation` false only switches off `max_length`.
     """
 
     top_k: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
@@ -30,6 +30,11 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
     truncation: bool | Truncation | None = None
     max_length: Annotated[int, Meta(extra_json_schema={"minimum": "min_tokens"})] | None = None
     padding: bool | Padding | None = None
+    pad_to_multiple_of: int | None = None
+    stride: int | None = None
+    batch_size: int | None = None
+    num_workers: int | None = None
+    verbose: bool | None = None
 
     def max_tokens(self, model: ServedModel) -> int | None:
         """The limit of tokens per text; raises Validation if `max_length` is below `min_tokens`."""
