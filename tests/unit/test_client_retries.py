@@ -3,8 +3,6 @@
 import logging
 import re
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import grpc
 import pytest
@@ -217,8 +215,8 @@ def test_the_management_address_tells_why_a_request_is_refused(
         ("2", 2, 2),
         ("0", 0.2, 0.3),
         ("3600", LONGEST_RETRY_AFTER, LONGEST_RETRY_AFTER),
-        (format_datetime(datetime.now(UTC) + timedelta(days=1)), LONGEST_RETRY_AFTER, 10),
-        (format_datetime(datetime.now(UTC) - timedelta(days=1)), 0.2, 0.3),
+        ("Sun, 01 Jan 2090 00:00:00 GMT", LONGEST_RETRY_AFTER, 10),
+        ("Sat, 01 Jan 2000 00:00:00 GMT", 0.2, 0.3),
         ("soon", 0.2, 0.3),
         ("-5", 0.2, 0.3),
         ("", 0.2, 0.3),
