@@ -80,6 +80,7 @@ def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
         server.stop()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Divide the tests among the processes of `-n 2 --dist loadgroup`.
 
