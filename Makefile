@@ -23,7 +23,7 @@ archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)")
 
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, most of them against a real server
-	@$(VENV)/python -m pytest -n 2 --dist loadgroup
+	@$(VENV)/python -m pytest -n 2 --dist loadfile
 
 zoo: .venv/.serve .venv/.test  ## Package every kind of checkpoint, and write docs/models.md
 	@ZOO=1 $(VENV)/python -m pytest tests/archive/test_zoo.py

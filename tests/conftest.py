@@ -80,20 +80,6 @@ def running(archive: Path, folder: Path, **changes: str) -> Iterator[Server]:
         server.stop()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Divide the tests among the processes of `-n 2 --dist loadgroup`.
-
-    The files that share a server come first and run in one process, one after the other. Any other
-    file is a group of its own.
-    """
-    shared = {item.path for item in items if "server" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "server" if item.path in shared else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.path not in shared)
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print one line with the number of skipped tests per reason."""
     reports = terminalreporter.stats.get("skipped", [])
