@@ -27,7 +27,7 @@ save_checkpoint(sys.argv[1], Path(sys.argv[2]))
 
 @contextmanager
 def hub(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """The address of a hub whose one repository is `folder`, and the paths that it is asked for."""
+    """The address of a hub whose one repository is `folder`, and the paths of its requests."""
     paths: list[str] = []
 
     class Hub(BaseHTTPRequestHandler):

@@ -6,31 +6,20 @@
 The answer is always a list of lists, since those clients take its first element.
 """
 
-from typing import Any
-
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from sentiment.errors import all_good
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, json_fields
-from sentiment.protocol.dialects.operation import Operation, TextField, TextsField
-from sentiment.protocol.dialects.pipeline_parameters import (
-    EXAMPLE,
-    PipelineParameters,
-    lower_case_activation,
-)
+from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.dialects.pipeline_call import PipelineBody, decode_call
 from sentiment.protocol.dialects.ranking import LabelScore, ranked
-from sentiment.protocol.request import Request, check_all
+from sentiment.protocol.request import Request
 from sentiment.served_model import ServedModel
-from sentiment.validation import validate
 
 
-class HuggingFaceBody(Struct, forbid_unknown_fields=True):
+class HuggingFaceBody(PipelineBody):
     """One text or many, never a pair of sentences. `options` of the hosted API are ignored."""
-
-    inputs: TextField | TextsField
-    parameters: PipelineParameters | None = None
-    options: dict[str, Any] | None = None
 
 
 OPERATION = Operation(
@@ -50,10 +39,7 @@ def recognise(body: Body) -> bool:
 
 def decode(body: Body, model: ServedModel) -> Request:
     """Read the texts; raises RequestError, also for the first bad text."""
-    payload = validate(lower_case_activation(json_fields(body)), HuggingFaceBody, EXAMPLE)
-    payload.parameters = parameters = payload.parameters or PipelineParameters()
-    texts = check_all(payload.inputs, model.settings)
-    return Request(texts, parameters.function_to_apply, parameters.max_tokens(model), payload)
+    return decode_call(body, HuggingFaceBody, model)
 
 
 def encode(request: Request, results: Results, model: ServedModel) -> list[list[LabelScore]]:

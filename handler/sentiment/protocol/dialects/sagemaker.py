@@ -7,34 +7,23 @@ Without "top_k" the answer is the best label of each text. With it, the answer i
 best k, and a list of such lists for a list of texts. Source: `TextClassificationPipeline.__call__`.
 """
 
-from typing import Any
-
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from sentiment.errors import Validation, all_good
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, json_fields, query_of
-from sentiment.protocol.dialects.operation import Operation, TextField, TextsField
-from sentiment.protocol.dialects.pipeline_parameters import (
-    EXAMPLE,
-    PipelineParameters,
-    lower_case_activation,
-)
+from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.dialects.pipeline_call import PipelineBody, decode_call
 from sentiment.protocol.dialects.ranking import LabelScore, best, in_model_order, ranked
-from sentiment.protocol.request import Request, check_all
+from sentiment.protocol.request import Request
 from sentiment.served_model import ServedModel
-from sentiment.validation import validate
 
 # URL parameters by which TorchServe itself finds the model.
 _ROUTING = {"model_name", "model_version"}
 
 
-class SageMakerBody(Struct, forbid_unknown_fields=True):
+class SageMakerBody(PipelineBody):
     """One text or many, never a pair of sentences. `options` of the hosted API are ignored."""
-
-    inputs: TextField | TextsField
-    parameters: PipelineParameters | None = None
-    options: dict[str, Any] | None = None
 
 
 OPERATION = Operation(
@@ -60,10 +49,7 @@ def decode(body: Body, model: ServedModel) -> Request:
         raise Validation(
             f'The URL has an unknown parameter, "{unknown[0][:40]}": send it in "parameters".'
         )
-    payload = validate(lower_case_activation(json_fields(body)), SageMakerBody, EXAMPLE)
-    payload.parameters = parameters = payload.parameters or PipelineParameters()
-    texts = check_all(payload.inputs, model.settings)
-    return Request(texts, parameters.function_to_apply, parameters.max_tokens(model), payload)
+    return decode_call(body, SageMakerBody, model)
 
 
 def encode(

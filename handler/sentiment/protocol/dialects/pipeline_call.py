@@ -1,4 +1,4 @@
-"""Parameters of `transformers`' text-classification pipeline, as Hugging Face clients send them.
+"""Calls of `transformers`' text-classification pipeline, as Hugging Face clients send them.
 
 Source: `TextClassificationPipeline.__call__`, whose other keyword arguments go to the tokenizer.
 """
@@ -10,9 +10,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sentiment.errors import Validation
 from sentiment.inference.activation import Activation
+from sentiment.protocol.body import Body, json_fields
+from sentiment.protocol.dialects.operation import TextField, TextsField
+from sentiment.protocol.request import Request, check_all
 from sentiment.served_model import ServedModel
+from sentiment.validation import validate
 
-EXAMPLE = '{"inputs": "...", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}'
+_EXAMPLE = '{"inputs": "...", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}'
 Truncation = Literal["longest_first", "only_first", "only_second", "do_not_truncate"]
 Padding = Literal["longest", "max_length", "do_not_pad"]
 
@@ -48,7 +52,26 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
         return self.max_length
 
 
-def lower_case_activation(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+class PipelineBody(Struct, forbid_unknown_fields=True):
+    """The fields of a call; a dialect gives them the name of its own."""
+
+    inputs: TextField | TextsField
+    parameters: PipelineParameters | None = None
+    options: dict[str, Any] | None = None
+
+
+def decode_call(body: Body, schema: type[PipelineBody], model: ServedModel) -> Request:
+    """Read the texts of a call; raises RequestError, also for the first bad text.
+
+    The payload of the request is a `schema` that always has `parameters`.
+    """
+    payload = validate(_lower_case_activation(json_fields(body)), schema, _EXAMPLE)
+    payload.parameters = parameters = payload.parameters or PipelineParameters()
+    texts = check_all(payload.inputs, model.settings)
+    return Request(texts, parameters.function_to_apply, parameters.max_tokens(model), payload)
+
+
+def _lower_case_activation(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """The body's fields with "SIGMOID" as "sigmoid", since the pipeline accepts both."""
     match fields.get("parameters"):
         case {"function_to_apply": str(name), **others}:
