@@ -21,11 +21,12 @@ import yaml
 from scripts.archive.checkpoint import MODEL_FILES, save_checkpoint
 from scripts.archive.labels import check_size
 from scripts.archive.texts import SAVED_TEXTS, comparison_texts, save_texts
-from scripts.failure import Failure
+from scripts.failure import Failure, reports_failures
 from scripts.paths import ROOT
 
 
-def main() -> int:
+@reports_failures(os_error="The archive cannot be written")
+def main() -> None:
     """Read the arguments and build."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="directory or hub name (default: the last model built)")
@@ -46,23 +47,16 @@ def main() -> int:
         labels = build(model, output, args.name, args.version, texts)
         last.write_text("\n".join([model, *([str(texts)] if texts else [])]), encoding="utf-8")
     except Failure as failure:
-        if failure.log:
-            print(failure.log, file=sys.stderr)
-        print(failure, file=sys.stderr)
-        if not args.model and model != "model":
-            print(
-                f"This rebuilt the archive from {model}, the model that was packaged last: "
-                "'make archive' goes back to the default model.",
-                file=sys.stderr,
-            )
-        return 1
-    except OSError as error:
-        print(f"The archive cannot be written: {error}.", file=sys.stderr)
-        return 1
+        if args.model or model == "model":
+            raise
+        raise Failure(
+            f"{failure}\nThis rebuilt the archive from {model}, the model that was packaged last: "
+            "'make archive' goes back to the default model.",
+            failure.log,
+        ) from None
     size = output.stat().st_size / 1e6
     shown = ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if labels[10:] else "")
     print(f"Built {output} ({size:.1f} MB): {model}, labels {shown}")
-    return 0
 
 
 def build(
