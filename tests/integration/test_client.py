@@ -33,6 +33,7 @@ from sentiment_client.cli import main
 from sentiment_client.models import Result
 from tests.clients import CLASSES, KINDS, Client, labels
 from tests.conftest import running
+from tests.integration.load import held_up
 from tests.integration.texts import LABELS, TEXTS
 
 Connect = Callable[..., Client]
@@ -114,7 +115,9 @@ def test_a_text_that_is_too_large_does_not_affect_the_others(each_client: Client
     assert [type(result) for result in results] == [Prediction, TooLarge, Prediction]
 
 
-def test_each_mistake_raises_its_own_exception(each_client: Client, connect: Connect) -> None:
+def test_each_mistake_raises_its_own_exception(
+    each_client: Client, connect: Connect, url: str
+) -> None:
     with pytest.raises(Validation, match="blank") as caught:
         each_client.predict("")
     assert caught.value.status == 422
@@ -129,8 +132,10 @@ def test_each_mistake_raises_its_own_exception(each_client: Client, connect: Con
             other.predict("good")
     with connect(version="1.0") as other:
         assert other.predict("Great!").label == "POSITIVE"
+    holding = held_up(url)  # else the answer may be there before the client looks
     with connect(max_retries=0) as hasty, pytest.raises(TimedOut):
         hasty.predict("good", timeout=0.0001)
+    holding.join()
 
 
 def test_a_stream_is_answered_in_order_and_can_be_closed_early(each_client: Client) -> None:

@@ -16,7 +16,7 @@ from tests.integration.load import Counters, counted
 
 COMMITTED = ROOT / "docs" / "openapi.json"
 # Generated cases per operation, in addition to those that cover its schema.
-EXAMPLES = 1_000
+EXAMPLES = 1_200
 
 
 def test_the_served_document_is_the_committed_one(url: str) -> None:

@@ -45,7 +45,7 @@ def test_a_candidate_is_served_with_its_settings_and_measured(
     assert not psutil.pid_exists(java.pid)
 
     payloads = bodies(read([])["sentences"], 1)
-    trials = trial.Trials(archive, tmp_path / "trial", payloads, Target(), seconds=1)
+    trials = trial.Trials(archive, tmp_path / "trial", payloads, Target(), seconds=5)
     measurement = trials.measure(candidate)
     assert (measurement.errors, measurement.connections) == (0, CONNECTIONS)
     assert measurement.texts_per_second > 0
