@@ -20,7 +20,7 @@ class Processes:
         for process in psutil.process_iter() if temp else ():
             try:
                 arguments = process.cmdline()
-            except psutil.Error:
+            except (psutil.Error, FileNotFoundError):  # it exits; psutil lets the latter through
                 continue
             if f"-Djava.io.tmpdir={temp}" in arguments:
                 self.java = process

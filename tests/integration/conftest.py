@@ -87,6 +87,6 @@ def processes_in(folder: Path) -> list[psutil.Process]:
         try:
             if Path(process.cwd()) == folder:
                 processes.append(process)
-        except psutil.Error:
+        except (psutil.Error, FileNotFoundError):  # it exits; psutil lets the latter through
             continue
     return processes

@@ -93,7 +93,7 @@ def servers(temp: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             arguments = process.cmdline()
-        except psutil.Error:
+        except (psutil.Error, FileNotFoundError):  # it exits; psutil lets the latter through
             continue
         if any(argument.startswith(f"-Djava.io.tmpdir={temp}") for argument in arguments):
             result.append(process)
