@@ -5,6 +5,9 @@ DATA ?= data
 VENV := .venv/bin
 ARCHIVE := model_store/sentiment.mar
 
+# `python -m` finds this repository's packages in the working folder.
+unexport PYTHONSAFEPATH
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help serve stop archive test zoo check format docs bench tune .target train evaluate constraints clean
@@ -82,7 +85,8 @@ clean: stop  ## Remove everything that was built or installed
 # The JavaScript client that a test uses; without npm, that test is skipped.
 .venv/.javascript: tests/javascript/package-lock.json
 	@if command -v npm >/dev/null; then \
-	npm ci --prefix tests/javascript --ignore-scripts --no-audit --no-fund --silent; fi
+	npm ci --prefix tests/javascript --cache .venv/npm --ignore-scripts --no-audit --no-fund \
+	--no-update-notifier --silent; fi
 	@touch $@
 
 ifeq ($(origin MODEL),command line)
