@@ -1,10 +1,13 @@
 """The processes of one TorchServe, identified by its temporary folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import psutil
 
 from scripts.failure import Failure
+
+Value = TypeVar("Value")
 
 # Java exits in two to three seconds; after this it is killed.
 STOP_SECONDS = 15.0
@@ -17,11 +20,7 @@ class Processes:
         """Find the processes of the temporary folder `temp`; none if it is None."""
         self.java: psutil.Process | None = None
         self.workers: list[psutil.Process] = []
-        for process in psutil.process_iter() if temp else ():
-            try:
-                arguments = process.cmdline()
-            except (psutil.Error, FileNotFoundError):  # it exits; psutil lets the latter through
-                continue
+        for process, arguments in each_process(psutil.Process.cmdline) if temp else ():
             if f"-Djava.io.tmpdir={temp}" in arguments:
                 self.java = process
             elif any(argument.startswith(f"{temp}/.ts.sock") for argument in arguments):
@@ -31,6 +30,16 @@ class Processes:
     def all(self) -> list[psutil.Process]:
         """Java, if it is running, and the workers."""
         return [*([self.java] if self.java else []), *self.workers]
+
+
+def each_process(read: Callable[[psutil.Process], Value]) -> Iterator[tuple[psutil.Process, Value]]:
+    """Every process and what `read` returns for it; not those that exit or may not be read."""
+    for process in psutil.process_iter():
+        try:
+            value = read(process)
+        except (psutil.Error, FileNotFoundError):  # psutil lets the latter through at an exit
+            continue
+        yield process, value
 
 
 def end(temp: str | None) -> bool:

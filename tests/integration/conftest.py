@@ -11,6 +11,7 @@ import psutil
 import pytest
 import requests
 
+from scripts.launcher.processes import each_process
 from scripts.launcher.server import Server
 from scripts.paths import ROOT
 from sentiment_client import ManagementClient, SentimentClient
@@ -82,11 +83,4 @@ def checkout(work: Path) -> Path:
 
 def processes_in(folder: Path) -> list[psutil.Process]:
     """Every process with this working directory, such as the Java of a server with that home."""
-    processes = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()) == folder:
-                processes.append(process)
-        except (psutil.Error, FileNotFoundError):  # it exits; psutil lets the latter through
-            continue
-    return processes
+    return [process for process, cwd in each_process(psutil.Process.cwd) if Path(cwd) == folder]

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from benchmarks.load.texts import bodies, read
+from scripts.launcher.processes import each_process
 from scripts.paths import ROOT
 from tuning import trial
 from tuning.settings import Candidate
@@ -89,12 +90,9 @@ def test_an_interrupted_run_stops_its_server_and_writes_nothing(archive: Path) -
 
 def servers(temp: str) -> list[psutil.Process]:
     """Return the TorchServe processes whose temporary folder is in `temp`."""
-    result = []
-    for process in psutil.process_iter():
-        try:
-            arguments = process.cmdline()
-        except (psutil.Error, FileNotFoundError):  # it exits; psutil lets the latter through
-            continue
-        if any(argument.startswith(f"-Djava.io.tmpdir={temp}") for argument in arguments):
-            result.append(process)
-    return result
+    java = f"-Djava.io.tmpdir={temp}"
+    return [
+        process
+        for process, arguments in each_process(psutil.Process.cmdline)
+        if any(argument.startswith(java) for argument in arguments)
+    ]
