@@ -37,6 +37,7 @@ class SentimentHandler:
         self.classifier = Classifier(
             Path(properties["model_dir"]) / "model",
             max_tokens=settings.max_tokens,
+            max_windows=settings.max_windows,
             tokens_per_microbatch=settings.tokens_per_microbatch,
             threads=settings.threads,
             engine=settings.engine,
@@ -49,7 +50,7 @@ class SentimentHandler:
             msgspec.structs.replace(settings, max_tokens=self.classifier.max_tokens),
             self.classifier.tokenizer.min_tokens,
         )
-        self.get_routes = GetRoutes(self.model)
+        self.get_routes = GetRoutes(self.model, self.classifier.facts)
         self.counts = Counts()
         self.classifier.warm_up()
         torchserve_patches.buffer_socket_reads()

@@ -17,9 +17,10 @@ from pathlib import Path
 from sentiment.errors import Backend, RequestError, TooLarge, Validation
 from sentiment.inference.classifier import Classifier, Outcome
 from sentiment.inference.prediction import EngineFailure, Prediction, Results
-from sentiment.inference.tokenizer import Tokenizer, Tokens
-from sentiment.protocol.body import read_body
-from sentiment.protocol.dialects import Dialect, dialect_of
+from sentiment.inference.tokenizer import Tokenizer
+from sentiment.inference.tokens import Tokens
+from sentiment.protocol.body import EXAMPLE, read_body
+from sentiment.protocol.dialects import EXPLAINING, Dialect, dialect_of
 from sentiment.protocol.get_routes import GetRoutes
 from sentiment.protocol.request import EMPTY_REQUEST, Request
 from sentiment.protocol.response import Response, error_response, ok
@@ -53,6 +54,11 @@ class Exchange:
         return route_of(self.headers)
 
     @property
+    def size(self) -> int:
+        """The number of passages that are scored for the request."""
+        return sum(len(text.passages) for text in self.tokens if isinstance(text, Tokens))
+
+    @property
     def predictions(self) -> list[Prediction]:
         """The results without the errors."""
         return [result for result in self.results if isinstance(result, Prediction)]
@@ -67,10 +73,18 @@ class Exchange:
         except Exception as error:
             self.response = error_response(self.defect(error))
 
+    def explain(self, model: ServedModel) -> None:
+        """Ask for the weights of words; raises Validation if the dialect has no place for them."""
+        if self.dialect not in EXPLAINING:
+            raise Validation(
+                f"Explanations have one format: send {EXAMPLE} to /explanations/{model.name}."
+            )
+        self.request = self.request.explained(model.settings)
+
     def tokenize(self, text: str, tokenizer: Tokenizer) -> Tokens | RequestError:
         """Tokenize one text alone; returns an error if it crashes the tokenizer."""
         try:
-            (tokens,) = tokenizer([text], [self.request.max_tokens])
+            (tokens,) = tokenizer([text], [self.request.options])
         except Exception as error:
             return self.defect(error)
         return tokens
@@ -97,16 +111,13 @@ class Batch:
             if exchange.response is not None:
                 continue
             with exchange.guard():
-                if exchange.headers.get("explain", "").lower() == "true":
-                    raise Validation(
-                        "Explanations are not supported: send the text to "
-                        f"/predictions/{self._model.name}."
-                    )
                 exchange.response = get_routes.match(exchange.route, exchange.headers, exchange.row)
                 if exchange.response is None:
                     body = read_body(exchange.route, exchange.headers, exchange.row)
                     exchange.dialect = dialect_of(exchange.route, body)
                     exchange.request = exchange.dialect.decode(body, self._model)
+                    if exchange.headers.get("explain", "").lower() == "true":
+                        exchange.explain(self._model)
 
     def score(self, classifier: Classifier) -> None:
         """Tokenize and score the texts of all requests together; raises EngineDead."""
@@ -122,8 +133,8 @@ class Batch:
         outcomes = iter(
             classifier.score(
                 [tokens for _, tokens in to_score],
-                activations=[exchange.request.activation for exchange, _ in to_score],
-                sizes=[len(exchange.tokens) for exchange, _ in to_score],
+                options=[exchange.request.options for exchange, _ in to_score],
+                sizes=[exchange.size for exchange, _ in to_score],
                 deadline=self.timing.started + self._model.settings.batch_seconds,
             )
         )
@@ -159,10 +170,10 @@ class Batch:
             if isinstance(text, str)
         ]
         texts = [text for _, text in to_tokenize]
-        limits = [exchange.request.max_tokens for exchange, _ in to_tokenize]
+        options = [exchange.request.options for exchange, _ in to_tokenize]
         tokens: Iterator[Tokens | RequestError]
         try:
-            tokens = iter(tokenizer(texts, limits))
+            tokens = iter(tokenizer(texts, options))
         except Exception as error:
             log_defect(f"tokenizing a batch of {len(self.exchanges)}", error)
             tokens = (exchange.tokenize(text, tokenizer) for exchange, text in to_tokenize)

@@ -20,6 +20,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_chars_per_text: Positive
     max_response_bytes: Positive
     max_tokens: Positive
+    max_windows: Positive
+    explain_tokens: Positive
+    threshold: Annotated[float, Meta(ge=0, le=1)]
     tokens_per_microbatch: Positive | Literal["auto"]
     batch_seconds: Positive
     threads: Positive

@@ -22,6 +22,7 @@ from scripts.archive.texts import read_lines
 from sentiment.inference.activation import activation_for
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.classifier import Classifier
+from sentiment.inference.options import Options
 from sentiment.inference.prediction import Prediction
 
 # Largest difference of a score, for fp32, where only the order of sums differs, and for engines of
@@ -81,7 +82,9 @@ def compare_scores(
 ) -> None:
     """Exit if a score of `texts` differs from `expected`, the pipeline's answers."""
     rows = []
-    for result in classifier.classify(texts):
+    # The pipeline truncates texts, and knows no calibration.
+    classifier.temperature = 1.0
+    for result in classifier.classify(texts, Options(max_tokens=classifier.max_tokens)):
         if not isinstance(result, Prediction):
             sys.exit(f"the model returns no usable score: {result}")
         rows.append([result.scores[label] for label in classifier.labels])

@@ -1,6 +1,7 @@
 """Load a checkpoint with `transformers` and save what the handler needs, or say why not."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,12 @@ from scripts.archive.vocabulary import check_vocabulary, file_of, load_tokenizer
 from scripts.failure import Failure
 from scripts.silence import allow_hub
 
-MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+# What `make calibrate` writes; the handler reads it under this name.
+CALIBRATION = "calibration.json"
+MODEL_FILES = (
+    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+    CALIBRATION,
+)
 # Entries of a config that make libraries load the checkpoint's own code.
 _CUSTOM_CODE = ("auto_map", "custom_pipelines")
 # Text of which any vocabulary knows some tokens.
@@ -38,6 +44,9 @@ def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
         _check_inputs(model, checkpoint, tokenizer)
         checkpoint.save_pretrained(folder, max_shard_size="1TB")
         tokenizer.save_pretrained(folder)
+        calibration = file_of(model, CALIBRATION)
+        if calibration:
+            shutil.copyfile(calibration, folder / CALIBRATION)
     except Failure:
         raise
     except Exception as error:  # the loaders of three libraries raise errors of any type

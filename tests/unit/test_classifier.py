@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sentiment.errors import Overloaded, Validation
 from sentiment.inference.classifier import Classifier, EngineDead, Outcome
 from sentiment.inference.engines.engine import Engine, Layout, Rows
+from sentiment.inference.options import Options
 from sentiment.inference.prediction import EngineFailure, Prediction
-from sentiment.inference.tokenizer import Tokens
+from sentiment.inference.tokens import Tokens
 
 MODEL = Path(__file__).resolve().parents[2] / "model"
 TEXTS = [
@@ -57,7 +58,7 @@ def test_a_text_has_the_same_score_in_a_batch_as_alone(classifier: Classifier) -
 
 def test_a_prediction_has_label_scores_tokens_and_truncation(classifier: Classifier) -> None:
     (got,) = good(classifier.classify(["A gripping, beautifully shot film."]))
-    assert set(got.scores) == {"NEGATIVE", "POSITIVE"}
+    assert list(got.scores) == classifier.labels
     assert math.fsum(got.scores.values()) == pytest.approx(1, abs=1e-5)
     assert got.score == max(got.scores.values()) == got.scores[got.label]
     # [CLS] a gripping , beautifully shot film . [SEP]
@@ -79,13 +80,13 @@ def test_no_call_of_the_engine_exceeds_the_token_budget(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[tuple[int, int]] = []
-    logits = classifier._engine.logits
+    logits = classifier.scorer.engine.logits
 
     def watched(rows: Rows) -> NDArray[np.float32]:
         sizes.append((len(rows), max(sum(map(len, row)) for row in rows)))
         return logits(rows)
 
-    monkeypatch.setattr(classifier._engine, "logits", watched)
+    monkeypatch.setattr(classifier.scorer.engine, "logits", watched)
     texts = [f"{number} {text}" for number in range(20) for text in TEXTS]
     classifier.classify(texts)
     assert sum(rows for rows, _ in sizes) == len(texts)
@@ -98,13 +99,13 @@ def test_identical_texts_are_scored_once(
 ) -> None:
     expected = classifier.classify(TEXTS)
     scored: list[int] = []
-    logits = classifier._engine.logits
+    logits = classifier.scorer.engine.logits
 
     def watched(rows: Rows) -> NDArray[np.float32]:
         scored.append(sum(map(len, rows)))
         return logits(rows)
 
-    monkeypatch.setattr(classifier._engine, "logits", watched)
+    monkeypatch.setattr(classifier.scorer.engine, "logits", watched)
     together = classifier.tokenizer([text for text in TEXTS for _ in range(3)])
     results = classifier.score(together, sizes=[1, 64, 64] * len(TEXTS))
     assert sum(scored) == len(TEXTS)
@@ -115,7 +116,9 @@ def test_identical_texts_are_scored_once(
 
 def test_each_of_identical_texts_gets_its_own_activation(classifier: Classifier) -> None:
     tokens = classifier.tokenizer(["Dull."] * 3)
-    shares, logits, again = good(classifier.score(tokens, activations=[None, "none", None]))
+    shares, logits, again = good(
+        classifier.score(tokens, options=[Options(), Options("none"), Options()])
+    )
     assert math.fsum(shares.scores.values()) == pytest.approx(1, abs=1e-5)
     assert math.fsum(logits.scores.values()) != pytest.approx(1, abs=1e-2)
     assert again == shares
@@ -130,14 +133,14 @@ def test_a_batch_stops_at_its_deadline(classifier: Classifier) -> None:
 def test_a_large_request_does_not_make_a_small_one_late(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logits = classifier._engine.logits
+    logits = classifier.scorer.engine.logits
     now = [0.0]
 
     def slow(rows: Rows) -> NDArray[np.float32]:
         now[0] += 1
         return logits(rows)
 
-    monkeypatch.setattr(classifier._engine, "logits", slow)
+    monkeypatch.setattr(classifier.scorer.engine, "logits", slow)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     short, long = "good", "word " * 3_000
     results = classifier.score(
@@ -178,8 +181,8 @@ def test_a_text_on_which_the_engine_fails_fails_alone(
     texts = [f"number {index}" for index in range(100)] + ["gripping"]
     expected = good(classifier.classify(texts))
     tokens = classifier.tokenizer(texts)
-    engine = Failing(classifier._engine, int(tokens[-1].ids[1]), packs)
-    monkeypatch.setattr(classifier, "_engine", engine)
+    engine = Failing(classifier.scorer.engine, int(tokens[-1].ids[1]), packs)
+    monkeypatch.setattr(classifier.scorer, "engine", engine)
     *others, bad = classifier.score(tokens)
     assert isinstance(bad, EngineFailure)
     assert isinstance(bad.error, RuntimeError)
@@ -200,7 +203,7 @@ def test_an_engine_that_fails_respects_the_deadline(
         now[0] += 1
         raise RuntimeError
 
-    monkeypatch.setattr(classifier._engine, "logits", failing)
+    monkeypatch.setattr(classifier.scorer.engine, "logits", failing)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     tokens = classifier.tokenizer([f"number {index}" for index in range(32)])
     with pytest.raises(EngineDead):
@@ -212,7 +215,7 @@ def test_warm_up_fails_for_a_model_without_scores(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        classifier._engine,
+        classifier.scorer.engine,
         "logits",
         lambda rows: np.full((sum(map(len, rows)), 2), np.nan, np.float32),
     )
@@ -244,8 +247,8 @@ def test_nan_of_one_text_does_not_affect_others_in_its_row(
 ) -> None:
     texts = ["good", "bad film", "fine", "word " * 100]
     tokens = classifier.tokenizer(texts)
-    monkeypatch.setattr(classifier, "_engine", Packing(spoils=int(tokens[0].ids[1])))
-    bad, *others = classifier.score(tokens, activations=["none"] * 4)
+    monkeypatch.setattr(classifier.scorer, "engine", Packing(spoils=int(tokens[0].ids[1])))
+    bad, *others = classifier.score(tokens, options=[Options("none")] * 4)
     assert bad == EngineFailure()
     for encoded, result in zip(tokens[1:], good(others), strict=True):
         assert result.scores["POSITIVE"] == encoded.ids.sum()
@@ -253,7 +256,7 @@ def test_nan_of_one_text_does_not_affect_others_in_its_row(
 
 def test_only_the_text_without_tokens_is_refused(classifier: Classifier) -> None:
     (tokens,) = classifier.tokenizer(["A wonderful film."])
-    nothing = Tokens(np.array([], np.int32), truncated=False)
+    nothing = Tokens((np.array([], np.int32),))
     empty, score = classifier.score([nothing, tokens])
     assert isinstance(empty, Validation)
     assert isinstance(score, Prediction)

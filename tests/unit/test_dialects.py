@@ -28,13 +28,16 @@ SERVICE = ServedModel(
         max_chars_per_text=20,
         max_response_bytes=1_000,
         max_tokens=16,
+        max_windows=4,
+        explain_tokens=600,
+        threshold=0.0,
         tokens_per_microbatch=64,
         batch_seconds=10,
         threads=1,
     ),
     min_tokens=3,
 )
-GOOD = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, 3, False)
+GOOD = Prediction("POSITIVE", 0.75, {"NEGATIVE": 0.25, "POSITIVE": 0.75}, tokens=3)
 BEST = {"label": "POSITIVE", "score": 0.75}
 ALL = [BEST, {"label": "NEGATIVE", "score": 0.25}]
 NATIVE = {
@@ -42,6 +45,7 @@ NATIVE = {
     "score": 0.75,
     "scores": {"NEGATIVE": 0.25, "POSITIVE": 0.75},
     "tokens": 3,
+    "windows": 1,
     "truncated": False,
 }
 PREDICTIONS, KSERVE, INVOCATIONS, GRPC = Route
@@ -189,7 +193,7 @@ def test_binary_tensors_are_read() -> None:
     ],
 )
 def test_options_choose_the_activation(route: Route, value: object, activation: str | None) -> None:
-    assert decode(Json(value), route).activation == activation
+    assert decode(Json(value), route).options.activation == activation
 
 
 @pytest.mark.parametrize(
@@ -209,12 +213,12 @@ def test_max_length_truncates_unless_truncation_is_off(
     route: Route, parameters: dict[str, object], max_tokens: int | None
 ) -> None:
     request = decode(Json({"inputs": "a", "parameters": parameters}), route)
-    assert request.max_tokens == max_tokens
+    assert request.options.max_tokens == max_tokens
 
 
 def test_labels_are_ranked_by_unrounded_scores() -> None:
     """Both scores are rounded to 1.0."""
-    close = Prediction("b", 0.99999988, {"a": 0.9999996, "b": 0.99999988}, 3, False)
+    close = Prediction("b", 0.99999988, {"a": 0.9999996, "b": 0.99999988}, tokens=3)
     for route, value in [
         (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 1}}),
         (INVOCATIONS, {"inputs": "a", "parameters": {"top_k": 1}}),
@@ -411,7 +415,8 @@ def test_the_native_answer_has_exactly_the_documented_bytes() -> None:
     )
     assert response.body == (
         b'{"sentiment": "POSITIVE", "score": 0.75, '
-        b'"scores": {"NEGATIVE": 0.25, "POSITIVE": 0.75}, "tokens": 3, "truncated": false}'
+        b'"scores": {"NEGATIVE": 0.25, "POSITIVE": 0.75}, "tokens": 3, "windows": 1, '
+        b'"truncated": false}'
     )
 
 

@@ -175,7 +175,7 @@ def test_a_text_that_breaks_the_tokenizer_fails_alone_and_is_not_logged(
 def test_a_text_that_breaks_the_engine_fails_alone_and_is_not_logged(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logits = handler.classifier._engine.logits
+    logits = handler.classifier.scorer.engine.logits
     (tokens,) = handler.classifier.tokenizer([SECRET])
 
     def fragile(rows: Rows) -> NDArray[np.float32]:
@@ -183,21 +183,21 @@ def test_a_text_that_breaks_the_engine_fails_alone_and_is_not_logged(
             raise KeyError(SECRET)
         return logits(rows)
 
-    monkeypatch.setattr(handler.classifier._engine, "logits", fragile)
+    monkeypatch.setattr(handler.classifier.scorer.engine, "logits", fragile)
     assert_only_the_secret_fails(handler, caplog)
 
 
 def test_texts_of_small_requests_are_scored_first(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logits = handler.classifier._engine.logits
+    logits = handler.classifier.scorer.engine.logits
     lengths: list[list[int]] = []
 
     def watched(rows: Rows) -> NDArray[np.float32]:
         lengths.append([len(text) for row in rows for text in row])
         return logits(rows)
 
-    monkeypatch.setattr(handler.classifier._engine, "logits", watched)
+    monkeypatch.setattr(handler.classifier.scorer.engine, "logits", watched)
     long = [f"{index} " + "word " * 600 for index in range(8)]
     answers, _ = run_batch(handler, post({"texts": long}), post({"text": "Great!"}))
     assert [status for status, _ in answers] == [200, 200]
@@ -210,7 +210,7 @@ def test_a_worker_whose_engine_is_dead_ends(
     def dead(rows: Rows) -> NDArray[np.float32]:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(handler.classifier._engine, "logits", dead)
+    monkeypatch.setattr(handler.classifier.scorer.engine, "logits", dead)
     answers, _ = run_batch(handler, post({"text": " "}))
     assert answers[0][0] == 422  # a request without texts does not use the engine
     with pytest.raises(SystemExit):
@@ -281,15 +281,33 @@ def test_an_answer_above_the_size_limit_is_refused(
     assert [status for status, _ in answers] == [413, 200]
 
 
-@pytest.mark.parametrize("headers", [{"explain": "True"}, {"explain": "True", "url_path": ""}])
-def test_a_request_for_an_explanation_is_refused(
-    handler: SentimentHandler, headers: dict[str, Any]
+def test_the_explanations_route_weighs_words(handler: SentimentHandler) -> None:
+    headers = {"Host": "localhost", "explain": "True", "url_path": ""}
+    answers, _ = run_batch(handler, (headers, {"body": b"A good film"}), post({"text": "good"}))
+    assert [status for status, _ in answers] == [200, 200]
+    explained, plain = (answer for _, answer in answers)
+    assert [(word["start"], word["end"]) for word in explained["words"]] == [
+        (0, 1),
+        (2, 6),
+        (7, 11),
+    ]
+    assert "words" not in plain
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [({}, {"instances": ["good"]}), ({"url_path": ""}, {"inputs": "good"})],
+    ids=["KServe", "Hugging Face"],
+)
+def test_a_dialect_without_a_place_for_words_refuses_to_explain(
+    handler: SentimentHandler, url: dict[str, str], body: object
 ) -> None:
+    headers = {"Host": "localhost", "explain": "True", "Content-Type": "application/json"} | url
     answers, _ = run_batch(
-        handler, ({"Host": "localhost"} | headers, {"body": b"good"}), post({"text": "good"})
+        handler, (headers, {"body": json.dumps(body).encode()}), post({"text": "good"})
     )
     assert [status for status, _ in answers] == [422, 200]
-    assert "/predictions/sentiment" in answers[0][1]["error"]
+    assert "/explanations/sentiment" in answers[0][1]["error"]
 
 
 def test_headers_that_cannot_be_read_fail_their_own_request(
@@ -308,7 +326,7 @@ def test_headers_that_cannot_be_read_fail_their_own_request(
 def test_a_score_that_is_not_finite_is_a_500(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logits = handler.classifier._engine.logits
+    logits = handler.classifier.scorer.engine.logits
     (tokens,) = handler.classifier.tokenizer([SECRET])
 
     def partly_nan(rows: Rows) -> NDArray[np.float32]:
@@ -317,7 +335,7 @@ def test_a_score_that_is_not_finite_is_a_500(
         values[[np.array_equal(text, tokens.ids) for text in texts]] = np.nan
         return values
 
-    monkeypatch.setattr(handler.classifier._engine, "logits", partly_nan)
+    monkeypatch.setattr(handler.classifier.scorer.engine, "logits", partly_nan)
     answers, _ = run_batch(handler, post({"text": SECRET}), post({"text": "good"}))
     assert [status for status, _ in answers] == [500, 200]
     assert "no usable score" in answers[0][1]["error"]

@@ -44,6 +44,7 @@ class Sides:
 
         settings = Settings.from_yaml(yaml.safe_load(CONFIG.read_text()))
         self._classifier = Classifier(folder, max_tokens=64, tokens_per_microbatch=256, threads=2)
+        self._classifier.temperature = 1.0  # the pipeline knows no calibration
         self._model = ServedModel("sentiment", "1.0", self._classifier.labels, settings, 3)
         self._pipeline: Any = pipeline(
             "text-classification", model=str(folder), dtype="float32", device="cpu"
@@ -52,7 +53,7 @@ class Sides:
     def ours(self, route: Route, value: object) -> Any:
         exchange = Exchange("id", {"body": json.dumps(value).encode()}, HEADERS[route])
         batch = Batch([exchange], self._model)
-        batch.decode(GetRoutes(self._model))
+        batch.decode(GetRoutes(self._model, {}))
         batch.score(self._classifier)
         batch.encode()
         assert exchange.response is not None

@@ -3,11 +3,13 @@
 Read as JSON, so that a worker imports `transformers` only for an engine that needs it.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+CALIBRATION = "calibration.json"
 # The maximum length, under each architecture's name for it.
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
 # Architectures whose position ids start at pad_token_id + 1, which leaves that many fewer.
@@ -24,13 +26,21 @@ class Checkpoint:
     """`labels` are in the order of the logits.
 
     `pad_token_id` pads short rows; it is 0 for a checkpoint without one. `max_positions` is the
-    number of tokens that the position embeddings allow; None means no limit.
+    number of tokens that the position embeddings allow; None means no limit. Logits are divided by
+    `temperature` before they become scores (Guo et al. 2017); `calibration` is what `make
+    calibrate` measured when it fitted it, None for a checkpoint that was not calibrated.
     """
 
     labels: tuple[str, ...]
     problem_type: str | None
     pad_token_id: int
     max_positions: int | None
+    calibration: dict[str, Any] | None = None
+
+    @property
+    def temperature(self) -> float:
+        """1 for a checkpoint that was not calibrated."""
+        return float(self.calibration["temperature"]) if self.calibration else 1.0
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -53,4 +63,21 @@ class Checkpoint:
             problem_type=config.get("problem_type"),
             pad_token_id=max(pad or 0, 0),
             max_positions=min(positions, default=None),
+            calibration=_calibration(folder),
         )
+
+
+def _calibration(folder: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads((folder / CALIBRATION).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def weights_hash(folder: Path) -> str | None:
+    """The SHA-256 of `model.safetensors` in hexadecimal; None if the weights are in other files."""
+    try:
+        with (folder / "model.safetensors").open("rb") as weights:
+            return hashlib.file_digest(weights, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None

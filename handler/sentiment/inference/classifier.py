@@ -1,9 +1,8 @@
-"""Texts in, predictions out: tokenize all at once, then score in microbatches."""
+"""Texts in, predictions out: tokenize, score all passages together, read each text's logits."""
 
-import logging
-import math
-import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -12,21 +11,16 @@ from numpy.typing import NDArray
 
 from sentiment.errors import Overloaded, RequestError, Validation
 from sentiment.inference import engines
-from sentiment.inference.activation import Activation, activation_for, apply_activation
-from sentiment.inference.checkpoint import Checkpoint
-from sentiment.inference.engines.engine import Rows
+from sentiment.inference.activation import activation_for, apply_activation
+from sentiment.inference.checkpoint import Checkpoint, weights_hash
 from sentiment.inference.memory import release
-from sentiment.inference.microbatches import microbatches
-from sentiment.inference.prediction import EngineFailure, Prediction
-from sentiment.inference.tokenizer import Tokenizer, Tokens, longest_input
+from sentiment.inference.options import DEFAULT, Options
+from sentiment.inference.prediction import EngineFailure, Prediction, Sentence, Word
+from sentiment.inference.scorer import Logits, Scorer
+from sentiment.inference.tokenizer import Tokenizer, longest_input
+from sentiment.inference.tokens import Ids, Tokens
 
-# Trim the heap only after batches of more tokens than this: smaller ones leave little behind.
-_TRIM_TOKENS = 2048
-# Indices of texts that have the same tokens.
-Group = list[int]
 Outcome = Prediction | RequestError | EngineFailure
-
-logger = logging.getLogger(__name__)
 
 
 class EngineDead(Exception):
@@ -34,7 +28,11 @@ class EngineDead(Exception):
 
 
 class Classifier:
-    """A loaded checkpoint, without state of any request."""
+    """A loaded checkpoint, without state of any request.
+
+    `facts` says which one and how it is run: the engine with its agreement with torch, as the build
+    measured it, the calibration, and the SHA-256 of the weights.
+    """
 
     def __init__(
         self,
@@ -45,23 +43,29 @@ class Classifier:
         tokens_per_microbatch: int | Literal["auto"] = "auto",
         engine: str = "torch",
         gpu: int | None = None,
+        max_windows: int = 1,
     ) -> None:
         """Load `model_dir`, the output of `save_pretrained`, into the engine of that name.
 
-        `tokens_per_microbatch` "auto" is the number with which the engine is fastest.
+        `tokens_per_microbatch` "auto" is the number with which the engine is fastest. A text longer
+        than the model takes is read in up to `max_windows` windows; 1 truncates it.
         """
         checkpoint = Checkpoint.read(model_dir)
         self.engine = engines.choose(engine, model_dir, gpu)
-        self._engine = engines.load(self.engine, model_dir, checkpoint.pad_token_id, threads, gpu)
+        self.facts = {
+            "engine": {"name": self.engine, **engines.read_record(model_dir).get(self.engine, {})},
+            "calibration": checkpoint.calibration,
+            "weights": weights_hash(model_dir),
+        }
+        loaded = engines.load(self.engine, model_dir, checkpoint.pad_token_id, threads, gpu)
+        if tokens_per_microbatch == "auto":
+            tokens_per_microbatch = loaded.best_microbatch_tokens
+        self.scorer = Scorer(loaded, tokens_per_microbatch)
         self.labels = list(checkpoint.labels)
+        self.temperature = checkpoint.temperature
         self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.max_positions))
         self._activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
-        self.tokenizer = Tokenizer(model_dir, self.max_tokens)
-        self._tokens_per_microbatch = (
-            self._engine.best_microbatch_tokens
-            if tokens_per_microbatch == "auto"
-            else tokens_per_microbatch
-        )
+        self.tokenizer = Tokenizer(model_dir, self.max_tokens, max_windows)
 
     def warm_up(self) -> None:
         """Score typical shapes, so that no request pays for first-use compilation.
@@ -69,9 +73,9 @@ class Classifier:
         Raises EngineDead if the model has no score for one of them.
         """
         # An engine that pads rows to a multiple compiles for each number of rows and texts.
-        many = range(2, 33) if self._engine.pad_to_multiple_of > 1 else (32,)
+        many = range(2, 33) if self.scorer.engine.pad_to_multiple_of > 1 else (32,)
         shapes = [*((tokens, 1) for tokens in (16, 32, 48, 64)), *((31, texts) for texts in many)]
-        full = max(self._tokens_per_microbatch // self.max_tokens, 1)
+        full = max(self.scorer.tokens_per_microbatch // self.max_tokens, 1)
         for tokens, texts in (*shapes, (self.max_tokens, full)):
             sample = [f"{number} " + "good " * (tokens - 3) for number in range(texts)]
             for outcome in self.classify(sample):
@@ -81,133 +85,149 @@ class Classifier:
                     ) from outcome.error
         release()  # memory that only loading needed
 
-    def classify(self, texts: Sequence[str]) -> list[Outcome]:
-        """Score `texts`, in order: `tokenizer`, then `score`."""
-        return self.score(self.tokenizer(texts))
+    def classify(self, texts: Sequence[str], options: Options = DEFAULT) -> list[Outcome]:
+        """Score `texts` with the same options, in order: `tokenizer`, then `score`."""
+        each = [options] * len(texts)
+        return self.score(self.tokenizer(texts, each), options=each)
 
     def score(
         self,
         tokens: Sequence[Tokens],
         *,
-        activations: Sequence[Activation | None] | None = None,
+        options: Sequence[Options] | None = None,
         sizes: Sequence[int] | None = None,
         deadline: float = float("inf"),
     ) -> list[Outcome]:
         """Score tokenized texts, in order; raises EngineDead.
 
-        `activations` has one entry per text; None is the checkpoint's own. `sizes` is the number of
-        texts in each text's request: small requests are scored first, so that a large one never
-        makes them late. A text that is not scored by `deadline`, in seconds of `time.monotonic`,
-        gets Overloaded. A text on which the engine fails gets EngineFailure. A text without tokens,
-        which some tokenizers return for odd characters, gets Validation.
+        `options` has one entry per text. `sizes` is the number of passages in each text's request:
+        small requests are scored first, so that a large one never makes them late. A text that is
+        not scored by `deadline`, in seconds of `time.monotonic`, gets Overloaded. A text on which
+        the engine fails gets EngineFailure. A text without tokens, which some tokenizers return for
+        odd characters, gets Validation.
         """
-        activations = activations or [None] * len(tokens)
-        late = Overloaded("The server ran out of time for this batch: send the text again later.")
-        empty = Validation("The model's tokenizer leaves nothing of the text: send some words.")
-        outcomes: list[Outcome] = [late if len(text.ids) else empty for text in tokens]
-        for rows in self._microbatches(tokens, sizes or [1] * len(tokens)):
-            for index, outcome in self._score_rows(rows, tokens, activations, deadline):
-                outcomes[index] = outcome
-        kinds = set(map(type, outcomes))
-        if EngineFailure in kinds and Prediction not in kinds and not self._works():
+        options = options or [DEFAULT] * len(tokens)
+        sizes = sizes or [1] * len(tokens)
+        passages: list[Ids] = []
+        sizes_of_passages: list[int] = []
+        for text, size in zip(tokens, sizes, strict=True):
+            passages += text.passages
+            sizes_of_passages += [size] * (len(passages) - len(sizes_of_passages))
+        results = self.scorer.logits(passages, sizes_of_passages, deadline)
+        if (
+            not any(isinstance(result, np.ndarray) for result in results)
+            and any(isinstance(result, EngineFailure) for result in results)
+            and not self._works()
+        ):
             raise EngineDead("the model fails on every text")
-        if sum(len(text.ids) for text in tokens) > max(self._tokens_per_microbatch, _TRIM_TOKENS):
-            release()
+        remaining = iter(results)
+        scored = [list(islice(remaining, len(text.passages))) for text in tokens]
+        outcomes: list[Outcome] = [
+            _failure(text, passages) or Prediction("", 0, {}, 0)
+            for text, passages in zip(tokens, scored, strict=True)
+        ]
+        alike: dict[Options, list[int]] = {}
+        for index, outcome in enumerate(outcomes):
+            if isinstance(outcome, Prediction):
+                alike.setdefault(options[index], []).append(index)
+        for option, indices in alike.items():
+            texts = [(tokens[index], np.array(scored[index])) for index in indices]
+            for index, prediction in zip(indices, self._read(texts, option), strict=True):
+                outcomes[index] = prediction
         return outcomes
 
     def _works(self) -> bool:
         """Whether an ordinary text still gets a score."""
         (text,) = self.tokenizer(["good"])
-        try:
-            return bool(np.isfinite(self._engine.logits([[text.ids]])).all())
-        except Exception:
-            return False
+        (result,) = self.scorer.logits([text.ids], [1], float("inf"))
+        return isinstance(result, np.ndarray)
 
-    def _microbatches(
-        self, tokens: Sequence[Tokens], sizes: Sequence[int]
-    ) -> Iterator[list[list[Group]]]:
-        """Rows of groups, small requests first; request sizes are grouped by power of two.
+    def _read(
+        self, texts: Sequence[tuple[Tokens, NDArray[np.float32]]], options: Options
+    ) -> Iterator[Prediction]:
+        """The predictions of texts with the same options, from the logits of their passages."""
+        of_windows = [logits[: len(tokens.windows)] for tokens, logits in texts]
+        predictions = self._decide([combined(windows) for windows in of_windows], options)
+        for (tokens, logits), windows, prediction in zip(
+            texts, of_windows, predictions, strict=True
+        ):
+            ends = np.cumsum([len(windows), len(tokens.sentences)])
+            _, of_sentences, of_words = np.split(logits, ends)
+            yield replace(
+                prediction,
+                tokens=sum(map(len, tokens.windows)),
+                windows=len(windows),
+                truncated=tokens.truncated,
+                sentences=self._sentences(tokens, of_sentences, options),
+                words=self._words(tokens, prediction, windows, of_words, options),
+            )
 
-        Texts with the same tokens have the same logits, so only the first of a group is scored.
-        """
-        alike: dict[bytes, Group] = {}
-        with_tokens = [index for index, text in enumerate(tokens) if len(text.ids)]
-        for index in sorted(with_tokens, key=sizes.__getitem__):
-            alike.setdefault(tokens[index].ids.tobytes(), []).append(index)
-        by_size: dict[int, list[Group]] = {}
-        for group in alike.values():
-            by_size.setdefault(sizes[group[0]].bit_length(), []).append(group)
-        for groups in by_size.values():
-            for rows in microbatches(
-                [len(tokens[group[0]].ids) for group in groups],
-                tokens=self._tokens_per_microbatch,
-                pad_to_multiple_of=self._engine.pad_to_multiple_of,
-                layout=self._engine.layout,
-            ):
-                yield [[groups[position] for position in row] for row in rows]
+    def _decide(self, logits: Sequence[Logits], options: Options) -> list[Prediction]:
+        """The predictions of several logits [labels], of which the options choose some."""
+        labels = options.labels or self.labels
+        chosen = np.array(logits).reshape(len(logits), len(self.labels))
+        if options.labels:
+            chosen = chosen[:, [self.labels.index(label) for label in labels]]
+        activation = options.activation or self._activation
+        if activation != "none":
+            chosen = chosen / np.float32(self.temperature)
+        predictions = []
+        for scores in apply_activation(chosen, activation).tolist():
+            best = max(range(len(scores)), key=scores.__getitem__)
+            by_label = dict(zip(labels, scores, strict=True))
+            predictions.append(Prediction(labels[best], scores[best], by_label, tokens=0))
+        return predictions
 
-    def _score_rows(
+    def _sentences(
+        self, tokens: Tokens, logits: NDArray[np.float32], options: Options
+    ) -> tuple[Sentence, ...] | None:
+        if not options.sentences:
+            return None
+        return tuple(
+            Sentence(passage.start, passage.end, prediction)
+            for passage, prediction in zip(
+                tokens.sentences, self._decide(list(logits), options), strict=True
+            )
+        )
+
+    def _words(
         self,
-        rows: list[list[Group]],
-        tokens: Sequence[Tokens],
-        activations: Sequence[Activation | None],
-        deadline: float,
-    ) -> Iterator[tuple[int, Outcome]]:
-        """Yield each text's index and outcome; bisect the rows to isolate a failing text."""
-        if time.monotonic() > deadline:
-            return
-        groups = [group for row in rows for group in row]
-        logits = None
-        try:
-            logits = self._logits([[tokens[group[0]].ids for group in row] for row in rows])
-        except Exception as error:
-            logger.warning("%d texts failed together: %s", len(groups), type(error).__name__)
-            if len(groups) == 1:
-                yield from ((index, EngineFailure(error)) for index in groups[0])
-                return
-        if logits is None:  # outside `except`, so that the frames of the failed call are freed
-            for half in _halves(rows):
-                yield from self._score_rows(half, tokens, activations, deadline)
-            return
-        default_scores = apply_activation(logits, self._activation).tolist()
-        for group, text_logits, scores in zip(groups, logits, default_scores, strict=True):
-            for index in group:
-                activation = activations[index]
-                if activation:
-                    result = apply_activation(text_logits, activation).tolist()
-                else:
-                    result = scores
-                yield index, self._outcome(result, tokens[index])
-
-    def _logits(self, rows: Rows) -> NDArray[np.float32]:
-        """Logits [texts, labels]; packed rows that are not finite are rescored one text per row."""
-        logits = self._engine.logits(rows)
-        if np.isfinite(logits).all():
-            return logits
-        parts = np.split(logits, np.cumsum([len(row) for row in rows])[:-1])
-        for row, part in zip(rows, parts, strict=True):
-            if len(row) > 1 and not np.isfinite(part).all():
-                part[:] = np.concatenate([self._engine.logits([[text]]) for text in row])
-        return logits
-
-    def _outcome(self, scores: list[float], tokens: Tokens) -> Outcome:
-        """The prediction of one text from its scores, in the order of `labels`."""
-        if not all(map(math.isfinite, scores)):
-            return EngineFailure()
-        best = max(range(len(scores)), key=scores.__getitem__)
-        return Prediction(
-            label=self.labels[best],
-            score=scores[best],
-            scores=dict(zip(self.labels, scores, strict=True)),
-            tokens=len(tokens.ids),
-            truncated=tokens.truncated,
+        tokens: Tokens,
+        prediction: Prediction,
+        windows: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        options: Options,
+    ) -> tuple[Word, ...] | None:
+        if not options.explain_tokens:
+            return None
+        left_out = iter(logits)
+        texts = []
+        for word in tokens.words:
+            changed = windows.copy()
+            for window, _ in word.variants:
+                changed[window] = next(left_out)
+            texts.append(combined(changed))
+        return tuple(
+            Word(word.start, word.end, prediction.score - without.scores[prediction.label])
+            for word, without in zip(tokens.words, self._decide(texts, options), strict=True)
         )
 
 
-def _halves(rows: list[list[Group]]) -> tuple[list[list[Group]], list[list[Group]]]:
-    """Split the rows in half, or the groups of a single row."""
-    middle = len(rows) // 2
-    if middle:
-        return rows[:middle], rows[middle:]
-    (row,) = rows
-    return [row[: len(row) // 2]], [row[len(row) // 2 :]]
+def combined(windows: NDArray[np.float32]) -> Logits:
+    """The logits of a text from those of its windows [windows, labels]: their mean."""
+    mean: Logits = windows.mean(axis=0) if len(windows) > 1 else windows[0]
+    return mean
+
+
+def _failure(tokens: Tokens, results: Sequence[Logits | EngineFailure | None]) -> Outcome | None:
+    """Why a text has no prediction, if it has none."""
+    if not len(tokens.ids):
+        return Validation("The model's tokenizer leaves nothing of the text: send some words.")
+    for result in results:
+        if result is None:
+            return Overloaded(
+                "The server ran out of time for this batch: send the text again later."
+            )
+        if isinstance(result, EngineFailure):
+            return result
+    return None

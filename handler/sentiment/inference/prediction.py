@@ -9,15 +9,38 @@ from sentiment.errors import RequestError
 class Prediction:
     """`label` is the best label, and `score` its score.
 
-    `scores` holds every label's score, unrounded, in the model's order. `tokens` is the number of
-    scored tokens, special tokens included; `truncated` means that the text has more.
+    `scores` holds the score of each label to choose from, unrounded, in the model's order.
+    `tokens` is the number of scored tokens, special tokens included, in `windows` windows that
+    overlap; `truncated` means that the text goes on after them. `sentences` and `words` are None
+    unless they were asked for.
     """
 
     label: str
     score: float
     scores: dict[str, float]
     tokens: int
-    truncated: bool
+    windows: int = 1
+    truncated: bool = False
+    sentences: "tuple[Sentence, ...] | None" = None
+    words: "tuple[Word, ...] | None" = None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The prediction for the characters from `start` to `end` (exclusive) of the text."""
+
+    start: int
+    end: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Word:
+    """`weight` is how much less the text's best label scores without these characters."""
+
+    start: int
+    end: int
+    weight: float
 
 
 @dataclass(frozen=True)

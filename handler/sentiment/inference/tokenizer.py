@@ -1,4 +1,4 @@
-"""Texts -> token ids, truncated to the model's maximum length.
+"""Texts -> token ids, in windows of the model's maximum length.
 
 `tokenizer.json` is run by the `tokenizers` library, as in `transformers`, so that a worker need not
 import `transformers` for this. The settings of `tokenizer_config.json` that `transformers` applies
@@ -6,27 +6,25 @@ at each call are applied here too. The build compares the token ids of both.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tokenizers
-from numpy.typing import NDArray
+
+from sentiment.inference.occlusion import occlusions
+from sentiment.inference.options import DEFAULT, Options
+from sentiment.inference.sentences import sentence_spans
+from sentiment.inference.tokens import Occlusion, Passage, Tokens
 
 # Most characters per call, since the library keeps about 100 bytes per token alive during a call.
 # Ordinary batches are far smaller.
 _CHARS_PER_CALL = 250_000
 _UNLIMITED = 1 << 30
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """`ids`: int32 [tokens], at most `max_tokens`, special tokens included."""
-
-    ids: NDArray[np.int32]
-    truncated: bool
+# The part of a window that it shares with the next one is 1 / _OVERLAP.
+_OVERLAP = 8
 
 
 def longest_input(model_dir: Path, positions: int | None) -> int:
@@ -39,12 +37,12 @@ def longest_input(model_dir: Path, positions: int | None) -> int:
 
 
 class Tokenizer:
-    """Tokenizes with a checkpoint's own tokenizer; truncates each text to `max_tokens`.
+    """Tokenizes with a checkpoint's own tokenizer, in windows of up to `max_tokens`.
 
     `min_tokens` is one more than the special tokens that it adds to every text.
     """
 
-    def __init__(self, model_dir: Path, max_tokens: int) -> None:
+    def __init__(self, model_dir: Path, max_tokens: int, max_windows: int = 1) -> None:
         """Load from `model_dir`; raises ValueError if `max_tokens` is below `min_tokens`."""
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
@@ -55,7 +53,7 @@ class Tokenizer:
                 f"this model adds {self.min_tokens - 1} tokens to every text, and so must "
                 "model_max_length of its tokenizer_config.json."
             )
-        self._max_tokens = max_tokens
+        self._max_tokens, self._max_windows = max_tokens, max_windows
         settings = _settings(model_dir)
         saved = self._tokenizer.truncation or {}
         self._side = settings.get("truncation_side") or saved.get("direction", "right")
@@ -63,30 +61,84 @@ class Tokenizer:
         self._tokenizer.encode_special_tokens = bool(settings.get("split_special_tokens"))
 
     def __call__(
-        self, texts: Sequence[str], limits: Sequence[int | None] | None = None
+        self, texts: Sequence[str], options: Sequence[Options] | None = None
     ) -> list[Tokens]:
         """Tokenize `texts`, in order; no text may hold a surrogate.
 
-        A text with a limit in `limits` is truncated to that many tokens, or to `max_tokens` if that
-        is less. Raises RuntimeError if the library panics.
+        A text whose options have `max_tokens` is truncated to that many, or to the tokenizer's own
+        limit if that is less. Raises RuntimeError if the library panics.
         """
-        most = self._max_tokens
-        lengths = [min(limit or most, most) for limit in limits or [None] * len(texts)]
+        options = options or [DEFAULT] * len(texts)
+        tokens = self._windows(texts, [option.max_tokens for option in options])
+        for index, (text, option) in enumerate(zip(texts, options, strict=True)):
+            if option.sentences:
+                tokens[index] = replace(tokens[index], sentences=self._sentences(text))
+            if option.explain_tokens:
+                words = self._words(text, tokens[index], option)
+                tokens[index] = replace(tokens[index], words=words)
+        return tokens
+
+    def _windows(self, texts: Sequence[str], limits: Sequence[int | None]) -> list[Tokens]:
+        lengths = [min(limit or self._max_tokens, self._max_tokens) for limit in limits]
         tokens: dict[int, Tokens] = {}
-        for length in set(lengths):
-            self._tokenizer.enable_truncation(length, direction=self._side)
-            indices = [index for index, limit in enumerate(lengths) if limit == length]
-            encoded = self._encode([texts[index] for index in indices])
-            tokens.update(zip(indices, encoded, strict=True))
+        for length, one in set(zip(lengths, (limit is not None for limit in limits), strict=True)):
+            most = 1 if one else self._max_windows
+            self._truncate(length, most)
+            indices = [
+                index
+                for index, limit in enumerate(limits)
+                if lengths[index] == length and (limit is not None) == one
+            ]
+            encodings = self._encode([texts[index] for index in indices])
+            for index, encoding in zip(indices, encodings, strict=True):
+                windows = [encoding, *encoding.overflowing]
+                tokens[index] = Tokens(
+                    tuple(np.array(window.ids, np.int32) for window in windows[:most]),
+                    truncated=len(windows) > most,
+                )
         return [tokens[index] for index in range(len(texts))]
 
-    def _encode(self, texts: Sequence[str]) -> list[Tokens]:
+    def _truncate(self, length: int, windows: int) -> None:
+        """Set the library's truncation; windows overlap so that no phrase is cut in all of them."""
+        overlap = length // _OVERLAP if windows > 1 else 0
+        self._tokenizer.enable_truncation(length, stride=overlap, direction=self._side)
+
+    def _sentences(self, text: str) -> tuple[Passage, ...]:
+        spans = sentence_spans(text)
+        tokens = self._windows(
+            [text[start:end] for start, end in spans], [self._max_tokens] * len(spans)
+        )
+        return tuple(
+            Passage(start, end, sentence.ids)
+            for (start, end), sentence in zip(spans, tokens, strict=True)
+            if len(sentence.ids)
+        )
+
+    def _words(self, text: str, tokens: Tokens, option: Options) -> tuple[Occlusion, ...]:
+        """An occlusion per word, or per few words if they would exceed the options' tokens."""
+        length = min(option.max_tokens or self._max_tokens, self._max_tokens)
+        self._truncate(length, 1 if option.max_tokens else self._max_windows)
+        (encoding,) = self._guarded(self._tokenizer.encode_batch, [text])
+        windows = [encoding, *encoding.overflowing][: len(tokens.windows)]
+        most = option.explain_tokens // max(len(tokens.ids), 1)
+        return occlusions(
+            [window.offsets for window in windows],
+            [window.word_ids for window in windows],
+            tokens.windows,
+            most,
+        )
+
+    def _encode(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
+        return [
+            encoding
+            for part in _parts(texts)
+            for encoding in self._guarded(self._tokenizer.encode_batch_fast, part)
+        ]
+
+    @staticmethod
+    def _guarded(encode: Callable[[Any], Any], texts: Sequence[str]) -> list[tokenizers.Encoding]:
         try:
-            return [
-                Tokens(np.array(encoding.ids, np.int32), bool(encoding.overflowing))
-                for part in _parts(texts)
-                for encoding in self._tokenizer.encode_batch_fast(part)
-            ]
+            return list(encode(texts))
         except BaseException as error:
             # A panic of the Rust library is a BaseException, and would end the worker.
             if isinstance(error, Exception | KeyboardInterrupt | SystemExit):

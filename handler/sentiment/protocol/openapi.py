@@ -14,6 +14,7 @@ from sentiment import __version__
 from sentiment.errors import ErrorAnswer, RequestError
 from sentiment.protocol.dialects import DIALECTS
 from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.reading import UNCERTAIN
 from sentiment.served_model import ServedModel
 
 _REF = "#/components/schemas/{name}"
@@ -22,8 +23,9 @@ Labels and scores for texts: {labels}.
 
 Concurrent requests are scored in one batch, whatever their format. One request holds at most \
 {settings.max_texts_per_request} texts of at most {settings.max_chars_per_text:,} characters. A \
-text is truncated to {settings.max_tokens} tokens. /predictions/{name} asks for the default \
-version, /predictions/{name}/{version} for this one.
+text of more than {settings.max_tokens} tokens is scored in windows that overlap, at most \
+{settings.max_windows} of them. /predictions/{name} asks for the default version, \
+/predictions/{name}/{version} for this one.
 
 Every error has one plain sentence that says what to change. TorchServe itself answers requests \
 that never reach the model, with `code`, `type` and `message`: an unknown model or version, a \
@@ -80,6 +82,9 @@ def document(model: ServedModel) -> dict[str, Any]:
     paths[f"{predictions}/{model.version}/openapi.json"] = {
         "get": _get("openapi", "This document", "application/json")
     }
+    paths[f"{predictions}/{model.version}/info"] = {
+        "get": _get("info", "The model, its limits, engine and calibration", "application/json")
+    }
     template = {
         "openapi": "3.1.0",
         "info": {
@@ -107,6 +112,7 @@ def document(model: ServedModel) -> dict[str, Any]:
         "max_chars_per_text": model.settings.max_chars_per_text,
         "min_tokens": model.min_tokens,
         "labels": list(model.labels),
+        "decided_labels": [*model.labels, UNCERTAIN],
     }
     return dict(_filled_in(template, limits))
 

@@ -1,11 +1,11 @@
 """One decoded request: its texts, each checked, and how their scores are computed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from sentiment.errors import Malformed, RequestError, TooLarge, Validation, all_good
-from sentiment.inference.activation import Activation
+from sentiment.inference.options import DEFAULT, Options
 from sentiment.protocol.body import type_name
 from sentiment.settings import Settings
 
@@ -14,15 +14,17 @@ from sentiment.settings import Settings
 class Request:
     """`texts` are in the client's order, with an error in place of a text that cannot be scored.
 
-    `activation` computes scores from logits; None is the checkpoint's own. `max_tokens` truncates
-    the texts to fewer tokens than the settings do. `payload` is the part of the body that the
-    dialect needs to encode its answer.
+    `payload` is the part of the body that the dialect needs to encode its answer.
     """
 
     texts: list[str | RequestError]
-    activation: Activation | None = None
-    max_tokens: int | None = None
+    options: Options = DEFAULT
     payload: Any = None
+
+    def explained(self, settings: Settings) -> Self:
+        """The same request with weights of words, for which its texts share `explain_tokens`."""
+        share = max(settings.explain_tokens // len(self.texts), 1)
+        return replace(self, options=replace(self.options, explain_tokens=share))
 
 
 EMPTY_REQUEST = Request([])

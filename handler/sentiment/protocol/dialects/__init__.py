@@ -49,6 +49,9 @@ DIALECTS: Mapping[Route, Sequence[Dialect]] = {
     Route.GRPC: (kserve_v1, kserve_v2, tei, hugging_face, native_many, native),
 }
 
+# The dialects with the weights of words, on the route /explanations/{model}.
+EXPLAINING: Sequence[Dialect] = (native_many, native)
+
 
 def dialect_of(route: Route, body: Body) -> Dialect:
     """The first dialect of the route that recognises the body, or its last one."""

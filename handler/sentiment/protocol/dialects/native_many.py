@@ -13,6 +13,7 @@ from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.native import answer_of
 from sentiment.protocol.dialects.operation import Operation, TextsField
+from sentiment.protocol.reading import Reading
 from sentiment.protocol.request import Request, check_texts
 from sentiment.served_model import ServedModel
 from sentiment.validation import validate
@@ -27,8 +28,8 @@ _RESULTS = {
 }
 
 
-class TextsBody(Struct, forbid_unknown_fields=True):
-    """Many texts."""
+class TextsBody(Reading, forbid_unknown_fields=True, kw_only=True):
+    """Many texts, and how they are read."""
 
     texts: TextsField
 
@@ -56,15 +57,16 @@ def recognise(body: Body) -> bool:
 
 def decode(body: Body, model: ServedModel) -> Request:
     """Check every text; raises RequestError only for the list itself."""
-    payload = validate(json_fields(body), TextsBody, '{"texts": ["...", "..."]}')
-    return Request(check_texts(payload.texts, model.settings))
+    reading: TextsBody = validate(json_fields(body), TextsBody, '{"texts": ["...", "..."]}')
+    return reading.request(check_texts(reading.texts, model.settings), model)
 
 
 def encode(request: Request, results: Results, model: ServedModel) -> TextsAnswer:
     """One entry per text, in order."""
+    least = request.payload.least(model)
     return TextsAnswer(
         [
-            result.answer() if isinstance(result, RequestError) else answer_of(result)
+            result.answer() if isinstance(result, RequestError) else answer_of(result, least)
             for result in results
         ]
     )

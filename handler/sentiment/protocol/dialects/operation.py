@@ -18,6 +18,8 @@ TextsField = Annotated[
     list[Any], Meta(extra_json_schema=SOME | {"items": {"type": "string"} | A_TEXT})
 ]
 Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
+# A label, or UNCERTAIN.
+DecidedLabel = Annotated[str, Meta(extra_json_schema={"enum": "decided_labels"})]
 
 
 @dataclass(frozen=True)

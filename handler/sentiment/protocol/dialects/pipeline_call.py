@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sentiment.errors import Validation
 from sentiment.inference.activation import Activation
+from sentiment.inference.options import Options
 from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.operation import TextField, TextsField
 from sentiment.protocol.request import Request, check_all
@@ -24,8 +25,8 @@ Padding = Literal["longest", "max_length", "do_not_pad"]
 class PipelineParameters(Struct, forbid_unknown_fields=True):
     """`top_k` null means all labels; `max_length` truncates to fewer tokens than the model takes.
 
-    `padding` and the fields after it are ignored, since they change no score. Texts are always
-    truncated; `truncation` false only switches off `max_length`.
+    `padding` and the fields after it are ignored, since they change no score. A long text without
+    `max_length` is read in windows; `truncation` false only switches off `max_length`.
     """
 
     top_k: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
@@ -68,7 +69,8 @@ def decode_call(body: Body, schema: type[PipelineBody], model: ServedModel) -> R
     payload = validate(_lower_case_activation(json_fields(body)), schema, _EXAMPLE)
     payload.parameters = parameters = payload.parameters or PipelineParameters()
     texts = check_all(payload.inputs, model.settings)
-    return Request(texts, parameters.function_to_apply, parameters.max_tokens(model), payload)
+    options = Options(parameters.function_to_apply, max_tokens=parameters.max_tokens(model))
+    return Request(texts, options, payload)
 
 
 def _lower_case_activation(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,9 +3,8 @@
 {"inputs": "A lovely film.", "raw_scores": false, "truncate": null}
 -> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of such lists for a list of texts
 
-["a", "b"] and [["a"], ["b"]] are two texts; pairs of sentences are not supported. Long texts are
-always truncated, even if "truncate" is false, on the side that the checkpoint's tokenizer sets,
-usually the right.
+["a", "b"] and [["a"], ["b"]] are two texts; pairs of sentences are not supported. "truncate" is
+ignored: a long text is read in windows.
 """
 
 from typing import Annotated, Any, Literal
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from sentiment.errors import Unsupported, Validation, all_good
+from sentiment.inference.options import Options
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, Json, json_fields
 from sentiment.protocol.dialects.operation import A_TEXT, SOME, Operation, TextField
@@ -63,7 +63,7 @@ def decode(body: Body, model: ServedModel) -> Request:
     if isinstance(inputs, list):
         inputs = [_unwrapped(index, entry) for index, entry in enumerate(inputs)]
     texts = check_all(inputs, model.settings)
-    return Request(texts, "none" if payload.raw_scores else None, payload=payload)
+    return Request(texts, Options("none" if payload.raw_scores else None), payload)
 
 
 def encode(

@@ -1,0 +1,24 @@
+"""What one request asks for, besides the labels of its texts."""
+
+from dataclasses import dataclass
+
+from sentiment.inference.activation import Activation
+
+
+@dataclass(frozen=True)
+class Options:
+    """`activation` computes scores from logits; None is the checkpoint's own.
+
+    `labels` are the labels to choose from; None is all. `max_tokens` truncates each text to that
+    many tokens; None reads all of it, in windows. `sentences` scores each sentence as well.
+    `explain` weighs each word; its request may score up to `explain_tokens` tokens for each text.
+    """
+
+    activation: Activation | None = None
+    labels: tuple[str, ...] | None = None
+    max_tokens: int | None = None
+    sentences: bool = False
+    explain_tokens: int = 0
+
+
+DEFAULT = Options()

@@ -1,0 +1,113 @@
+"""Token ids in, logits out: score passages in microbatches, and isolate those that fail."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.inference.engines.engine import Engine, Rows
+from sentiment.inference.memory import release
+from sentiment.inference.microbatches import microbatches
+from sentiment.inference.prediction import EngineFailure
+
+# Trim the heap only after batches of more tokens than this: smaller ones leave little behind.
+_TRIM_TOKENS = 2048
+# Indices of passages that have the same tokens.
+Group = list[int]
+# float32 [labels]
+Logits = NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
+
+
+class Scorer:
+    """An engine, called with microbatches of up to `tokens_per_microbatch` tokens."""
+
+    def __init__(self, engine: Engine, tokens_per_microbatch: int) -> None:
+        self.engine = engine
+        self.tokens_per_microbatch = tokens_per_microbatch
+
+    def logits(
+        self, passages: Sequence[NDArray[np.int32]], sizes: Sequence[int], deadline: float
+    ) -> list[Logits | EngineFailure | None]:
+        """The logits of each passage, which is token ids [tokens].
+
+        `sizes` is the number of passages in each passage's request: small requests are scored
+        first, so that a large one never makes them late. None is a passage without tokens, or one
+        that was not scored by `deadline`, in seconds of `time.monotonic`.
+        """
+        results: list[Logits | EngineFailure | None] = [None] * len(passages)
+        for rows in self._microbatches(passages, sizes):
+            for group, result in self._score(rows, passages, deadline):
+                for index in group:
+                    results[index] = result
+        if sum(map(len, passages)) > max(self.tokens_per_microbatch, _TRIM_TOKENS):
+            release()
+        return results
+
+    def _microbatches(
+        self, passages: Sequence[NDArray[np.int32]], sizes: Sequence[int]
+    ) -> Iterator[list[list[Group]]]:
+        """Rows of groups, small requests first; request sizes are grouped by power of two.
+
+        Passages with the same tokens have the same logits, so only the first of a group is scored.
+        """
+        alike: dict[bytes, Group] = {}
+        with_tokens = [index for index, passage in enumerate(passages) if len(passage)]
+        for index in sorted(with_tokens, key=sizes.__getitem__):
+            alike.setdefault(passages[index].tobytes(), []).append(index)
+        by_size: dict[int, list[Group]] = {}
+        for group in alike.values():
+            by_size.setdefault(sizes[group[0]].bit_length(), []).append(group)
+        for groups in by_size.values():
+            for rows in microbatches(
+                [len(passages[group[0]]) for group in groups],
+                tokens=self.tokens_per_microbatch,
+                pad_to_multiple_of=self.engine.pad_to_multiple_of,
+                layout=self.engine.layout,
+            ):
+                yield [[groups[position] for position in row] for row in rows]
+
+    def _score(
+        self, rows: list[list[Group]], passages: Sequence[NDArray[np.int32]], deadline: float
+    ) -> Iterator[tuple[Group, Logits | EngineFailure]]:
+        """Yield each group's logits; bisect the rows to isolate a passage that fails."""
+        if time.monotonic() > deadline:
+            return
+        groups = [group for row in rows for group in row]
+        logits = None
+        try:
+            logits = self._finite([[passages[group[0]] for group in row] for row in rows])
+        except Exception as error:
+            logger.warning("%d texts failed together: %s", len(groups), type(error).__name__)
+            if len(groups) == 1:
+                yield groups[0], EngineFailure(error)
+                return
+        if logits is None:  # outside `except`, so that the frames of the failed call are freed
+            for half in _halves(rows):
+                yield from self._score(half, passages, deadline)
+            return
+        for group, values in zip(groups, logits, strict=True):
+            yield group, values if np.isfinite(values).all() else EngineFailure()
+
+    def _finite(self, rows: Rows) -> NDArray[np.float32]:
+        """Logits [passages, labels]; a packed row that is not finite is rescored one by one."""
+        logits = self.engine.logits(rows)
+        if np.isfinite(logits).all():
+            return logits
+        parts = np.split(logits, np.cumsum([len(row) for row in rows])[:-1])
+        for row, part in zip(rows, parts, strict=True):
+            if len(row) > 1 and not np.isfinite(part).all():
+                part[:] = np.concatenate([self.engine.logits([[text]]) for text in row])
+        return logits
+
+
+def _halves(rows: list[list[Group]]) -> tuple[list[list[Group]], list[list[Group]]]:
+    """Split the rows in half, or the groups of a single row."""
+    middle = len(rows) // 2
+    if middle:
+        return rows[:middle], rows[middle:]
+    (row,) = rows
+    return [row[: len(row) // 2]], [row[len(row) // 2 :]]

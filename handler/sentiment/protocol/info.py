@@ -1,0 +1,33 @@
+"""What is served: facts with which an answer can be explained later, and answers be compared."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sentiment import __version__
+from sentiment.served_model import ServedModel
+
+# The settings that clients can run into.
+_LIMITS = (
+    "max_texts_per_request",
+    "max_chars_per_text",
+    "max_response_bytes",
+    "max_tokens",
+    "max_windows",
+    "explain_tokens",
+)
+
+
+def info(model: ServedModel, facts: Mapping[str, object]) -> dict[str, Any]:
+    """The model's name, version and labels, the limits of requests, and the classifier's facts."""
+    settings = msgspec.structs.asdict(model.settings)
+    return {
+        "model": model.name,
+        "version": model.version,
+        "service": __version__,
+        "labels": list(model.labels),
+        "threshold": model.settings.threshold,
+        "limits": {name: settings[name] for name in _LIMITS},
+        **facts,
+    }
