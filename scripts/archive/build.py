@@ -145,6 +145,8 @@ def run_archiver(image: Path, work: Path, name: str, version: str) -> Path:
         *("--config-file", image / "model-config.yaml"),
         *("--extra-files", image),
         *("--export-path", work),
+        # Not compressed: that saves a tenth of the size, and costs a second at every start.
+        *("--archive-format", "zip-store"),
     ]
     environment = os.environ | {"TMPDIR": str(temp), "TEMP": str(temp), "TMP": str(temp)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ from tests.integration.load import Counters, counted
 
 COMMITTED = ROOT / "docs" / "openapi.json"
 # Generated cases per operation, in addition to those that cover its schema.
-EXAMPLES = 1_200
+EXAMPLES = 1_000
 
 
 def test_the_served_document_is_the_committed_one(url: str) -> None:
@@ -33,6 +33,7 @@ def test_the_document_is_valid_openapi_and_names_every_route() -> None:
     assert set(document["paths"]) == {
         "/predictions/sentiment",
         "/predictions/sentiment/1.0/openapi.json",
+        "/predictions/sentiment/1.0/info",
         "/sentiment/predict",
         "/invocations",
         "/v1/models/sentiment:predict",
@@ -62,6 +63,6 @@ def test_generated_requests_are_answered_as_the_document_says(
     )
     assert done.returncode == 0, done.stdout[-20_000:]
     cases = json.loads(report.read_text())["test_cases"]["generated"]
-    assert cases >= 5_000
+    assert cases >= 5_000  # all five operations with a body have had their examples
     reached = counted(counters, before, cases)["sentiment_requests_total"]
     assert reached > 0.99 * cases  # TorchServe itself answers the rest

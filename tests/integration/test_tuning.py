@@ -3,6 +3,7 @@
 It needs wrk; without it tests are skipped.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from benchmarks.load.texts import bodies, read
 from scripts.launcher.processes import each_process
+from scripts.launcher.server import Server
 from scripts.paths import ROOT
 from tuning import trial
 from tuning.settings import Candidate
@@ -27,24 +31,19 @@ needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: a
 
 @needs_wrk
 def test_a_candidate_is_served_with_its_settings_and_measured(
-    archive: Path, tmp_path: Path
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidate = Candidate(2, 1, 8, 2, 1024)
-    with trial.started(candidate, archive, tmp_path / "served") as server:
-        with server.management() as management:
-            model = management.describe()
-        assert model.ready_workers == len(model.workers) == model.max_workers == 2
-        assert (model.batch_size, model.max_batch_delay) == (8, 2)
-        # The workers read the settings from the unpacked archive.
-        java = server.java()
-        assert java is not None
-        temp = next(a.partition("=")[2] for a in java.cmdline() if "java.io.tmpdir" in a)
-        (config,) = Path(temp).glob("models/*/model-config.yaml")
-        text = config.read_text(encoding="utf-8")
-        assert "\n  threads: 1\n" in text
-        assert "\n  tokens_per_microbatch: 1024\n" in text
-    assert not psutil.pid_exists(java.pid)
+    pids: list[int] = []
+    started = trial.started
 
+    @contextlib.contextmanager
+    def inspected(*arguments: Any) -> Iterator[Server]:
+        with started(*arguments) as server:
+            pids.append(check_settings(server))
+            yield server
+
+    monkeypatch.setattr(trial, "started", inspected)
     payloads = bodies(read([])["sentences"], 1)
     trials = trial.Trials(archive, tmp_path / "trial", payloads, Target(), seconds=5)
     measurement = trials.measure(candidate)
@@ -53,6 +52,25 @@ def test_a_candidate_is_served_with_its_settings_and_measured(
     assert measurement.p50 is not None
     assert measurement.p99 is not None
     assert measurement.p50 <= measurement.p99
+    (java,) = pids
+    assert not psutil.pid_exists(java)
+
+
+def check_settings(server: Server) -> int:
+    """Check that a server has the settings of the test's candidate; returns the pid of its Java."""
+    with server.management() as management:
+        model = management.describe()
+    assert model.ready_workers == len(model.workers) == model.max_workers == 2
+    assert (model.batch_size, model.max_batch_delay) == (8, 2)
+    # The workers read the settings from the unpacked archive.
+    java = server.java()
+    assert java is not None
+    temp = next(a.partition("=")[2] for a in java.cmdline() if "java.io.tmpdir" in a)
+    (config,) = Path(temp).glob("models/*/model-config.yaml")
+    text = config.read_text(encoding="utf-8")
+    assert "\n  threads: 1\n" in text
+    assert "\n  tokens_per_microbatch: 1024\n" in text
+    return java.pid
 
 
 @needs_wrk
