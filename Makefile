@@ -10,7 +10,7 @@ unexport PYTHONSAFEPATH
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test zoo check format docs bench tune .target train evaluate constraints clean
+.PHONY: help serve stop archive test zoo check format docs bench tune .target train evaluate calibrate constraints clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -68,7 +68,12 @@ train: .venv/.train  ## Train the default model: make train DATA=folder (an hour
 
 evaluate: .venv/.serve .venv/.train  ## Measure a model: make evaluate DATA=folder MODEL=path
 	@PYTHONPATH=handler $(VENV)/python -m training.evaluate --data "$(DATA)" --model "$(MODEL)" \
-	$(if $(ENGINE),--engine "$(ENGINE)")
+	$(if $(ENGINE),--engine "$(ENGINE)") $(if $(MAX_TOKENS),--max-tokens $(MAX_TOKENS)) \
+	$(if $(JSON),--json "$(JSON)")
+
+calibrate: .venv/.serve .venv/.train  ## Fit a model's confidence: make calibrate DATA=folder MODEL=path
+	@PYTHONPATH=handler $(VENV)/python -m training.calibrate --data "$(DATA)" --model "$(MODEL)" \
+	$(if $(ENGINE),--engine "$(ENGINE)") $(if $(MAX_TOKENS),--max-tokens $(MAX_TOKENS))
 
 # Keeps the versions in constraints.txt, unless pyproject.toml rules them out.
 constraints: .venv/.constraints  ## Pin all dependencies, after changing pyproject.toml
