@@ -32,7 +32,7 @@ from sentiment_client.errors import (
     WorkerDied,
 )
 from sentiment_client.management import ManagementClient
-from sentiment_client.models import Model, Prediction, Worker
+from sentiment_client.models import Model, Prediction, Sentence, Word, Worker
 
 if TYPE_CHECKING:
     from sentiment_client.async_client import AsyncSentimentClient as AsyncSentimentClient
@@ -54,6 +54,7 @@ __all__ = [
     "Prediction",
     "RateLimited",
     "Redirected",
+    "Sentence",
     "SentimentClient",
     "SentimentError",
     "TimedOut",
@@ -63,6 +64,7 @@ __all__ = [
     "Unhealthy",
     "Unsupported",
     "Validation",
+    "Word",
     "Worker",
     "WorkerDied",
 ]

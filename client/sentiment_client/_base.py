@@ -74,15 +74,17 @@ class BaseClient:
         if self._management:
             await self._management.close()
 
-    async def _predict(self, text: str, timeout: Timeout | None) -> Prediction:
-        return Prediction.from_json(await self._send(one(text), timeout))
+    async def _predict(self, text: str, timeout: Timeout | None, options: bytes) -> Prediction:
+        return Prediction.from_json(await self._send(one(text, options), timeout))
 
-    async def _predict_chunk(self, chunk: Chunk, timeout: Timeout | None) -> list[Result]:
+    async def _predict_chunk(
+        self, chunk: Chunk, timeout: Timeout | None, options: bytes
+    ) -> list[Result]:
         """Score the texts of a chunk; texts that the server had no time for are sent again."""
         if chunk.failure is not None:
             raise chunk.failure
         texts, retries = chunk.texts(), self._transport.retries
-        results = await self._send_texts(texts, timeout) if texts else []
+        results = await self._send_texts(texts, timeout, options) if texts else []
         for retry in range(1, retries.limit(Overloaded) + 1):
             late = texts.late(results)
             if not late:
@@ -92,19 +94,23 @@ class BaseClient:
             log_retry(retries.server, refusal, retry, retries.limit(Overloaded), pause)
             await self._transport.pause(pause)
             try:
-                results = fill_in(results, await self._send_texts(late, timeout))
+                results = fill_in(results, await self._send_texts(late, timeout, options))
             except SentimentError:
                 break  # keep the results so far; the late texts already have errors
         return chunk.with_errors(results)
 
-    async def _send_texts(self, chunk: Chunk, timeout: Timeout | None) -> list[Result]:
+    async def _send_texts(
+        self, chunk: Chunk, timeout: Timeout | None, options: bytes
+    ) -> list[Result]:
         try:
-            return chunk.results(await self._send(chunk.body, timeout))
+            return chunk.results(await self._send(chunk.body(options), timeout))
         except TooLarge as error:  # the server's limits, on requests or answers, may be lower
             if len(chunk) == 1:
                 return [error]
         return [
-            result for half in chunk.halves() for result in await self._send_texts(half, timeout)
+            result
+            for half in chunk.halves()
+            for result in await self._send_texts(half, timeout, options)
         ]
 
     async def _send(self, body: bytes, timeout: Timeout | None) -> Any:

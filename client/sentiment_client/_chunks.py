@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sentiment_client._answers import from_entry
 from sentiment_client.errors import Overloaded, SentimentError, UnexpectedAnswer, Validation
@@ -33,21 +33,21 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.items)
 
-    def has_room(self, item: bytes | SentimentError) -> bool:
-        """Whether this item still fits in the request."""
+    def has_room(self, item: bytes | SentimentError, most: int) -> bool:
+        """Whether this item still fits in a request of at most `most` texts."""
         if not self.items:
             return True
-        return len(self) < TEXTS_PER_REQUEST and self._size + _size(item) <= BYTES_PER_REQUEST
+        return len(self) < most and self._size + _size(item) <= BYTES_PER_REQUEST
 
     def add(self, item: bytes | SentimentError) -> None:
         """Append an item."""
         self.items.append(item)
         self._size += _size(item)
 
-    @property
-    def body(self) -> bytes:
+    def body(self, options: bytes) -> bytes:
         """The body of a request for all texts; only for a chunk without errors."""
-        return b'{"texts": [%s]}' % b", ".join(i for i in self.items if isinstance(i, bytes))
+        texts = b", ".join(item for item in self.items if isinstance(item, bytes))
+        return b'{"texts": [%s]%s}' % (texts, options)
 
     def results(self, answer: Any) -> list[Result]:
         """Read the answer to `body`; raises UnexpectedAnswer."""
@@ -87,20 +87,20 @@ def fill_in(results: Iterable[Result], later: Iterable[Result]) -> list[Result]:
     return [next(rest) if isinstance(result, Overloaded) else result for result in results]
 
 
-def one(text: object) -> bytes:
+def one(text: object, options: bytes) -> bytes:
     """The body of a request for one text; raises Validation if it is not a str."""
     item = _item(text)
     if isinstance(item, SentimentError):
         raise item
-    return b'{"text": %s}' % item
+    return b'{"text": %s%s}' % (item, options)
 
 
-def chunks(texts: Iterable[object]) -> Iterator[Chunk]:
-    """Group texts into as few requests as their size allows."""
+def chunks(texts: Iterable[object], most: int = TEXTS_PER_REQUEST) -> Iterator[Chunk]:
+    """Group texts into as few requests as their size allows, with at most `most` texts each."""
     chunk, failure = Chunk(), None
     try:
         for item in map(_item, texts):
-            if not chunk.has_room(item):
+            if not chunk.has_room(item, most):
                 yield chunk
                 chunk = Chunk()
             chunk.add(item)
@@ -109,13 +109,15 @@ def chunks(texts: Iterable[object]) -> Iterator[Chunk]:
     yield from _last(chunk, failure)
 
 
-async def chunks_async(texts: AsyncIterable[object]) -> AsyncGenerator[Chunk, None]:
+async def chunks_async(
+    texts: AsyncIterable[object], most: int = TEXTS_PER_REQUEST
+) -> AsyncGenerator[Chunk, None]:
     """The same for an asynchronous iterable."""
     chunk, failure = Chunk(), None
     try:
         async for text in texts:
             item = _item(text)
-            if not chunk.has_room(item):
+            if not chunk.has_room(item, most):
                 yield chunk
                 chunk = Chunk()
             chunk.add(item)
@@ -146,6 +148,8 @@ def _size(item: bytes | SentimentError) -> int:
 
 def _item(text: object) -> bytes | SentimentError:
     """The text as a JSON string, or an error if the item is not a text."""
+    if issubclass(type(text), SentimentError):
+        return cast(SentimentError, text)  # the reason why there is no text
     # Not isinstance(): an object can fake its __class__, but json.dumps would not accept it.
     if not issubclass(type(text), str):
         return Validation(_advice(text), 422)

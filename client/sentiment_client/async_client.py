@@ -4,11 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
-from typing import Self
+from typing import Self, Unpack
 
 from sentiment_client._async_transport import AsyncTransport
 from sentiment_client._base import BaseClient
 from sentiment_client._chunks import Chunk, chunks, chunks_async, refuse_single
+from sentiment_client._options import Options, fields, most_texts
 from sentiment_client._transport import Timeout
 from sentiment_client.models import Prediction, Result
 
@@ -24,12 +25,21 @@ class AsyncSentimentClient(BaseClient):
 
     _transport_type = AsyncTransport
 
-    async def predict(self, text: str, *, timeout: Timeout | None = None) -> Prediction:
-        """Score one text; raises SentimentError. `timeout` replaces the client's."""
-        return await self._predict(text, timeout)
+    async def predict(
+        self, text: str, *, timeout: Timeout | None = None, **options: Unpack[Options]
+    ) -> Prediction:
+        """Score one text; raises SentimentError. `timeout` replaces the client's.
+
+        `options` are `labels=`, `threshold=`, `sentences=True` and `explain=True`.
+        """
+        return await self._predict(text, timeout, fields(**options))
 
     async def predict_many(
-        self, texts: Iterable[str] | AsyncIterable[str], *, timeout: Timeout | None = None
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        timeout: Timeout | None = None,
+        **options: Unpack[Options],
     ) -> list[Result]:
         """Score many texts, in as few requests as their size allows; returns results in order.
 
@@ -37,10 +47,14 @@ class AsyncSentimentClient(BaseClient):
         other texts are not affected. If a whole request fails, or if `texts` raises, the error is
         raised; `predict_stream` first gives the results before it.
         """
-        return [result async for result in self.predict_stream(texts, timeout=timeout)]
+        return [result async for result in self.predict_stream(texts, timeout=timeout, **options)]
 
     def predict_stream(
-        self, texts: Iterable[str] | AsyncIterable[str], *, timeout: Timeout | None = None
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        timeout: Timeout | None = None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[Result, None]:
         """Like `predict_many`, but yields the results one by one, for texts that exceed memory.
 
@@ -49,9 +63,13 @@ class AsyncSentimentClient(BaseClient):
         use `contextlib.aclosing`, since leaving a loop does not close it.
         """
         refuse_single(texts)
-        if isinstance(texts, AsyncIterable):
-            return self._stream(chunks_async(texts), timeout)
-        return self._stream(_async(chunks(texts)), timeout)
+        most = most_texts(options)
+        groups = (
+            chunks_async(texts, most)
+            if isinstance(texts, AsyncIterable)
+            else _async(chunks(texts, most))
+        )
+        return self._stream(groups, timeout, fields(**options))
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
@@ -64,13 +82,14 @@ class AsyncSentimentClient(BaseClient):
         await self.aclose()
 
     async def _stream(
-        self, chunks: AsyncGenerator[Chunk, None], timeout: Timeout | None
+        self, chunks: AsyncGenerator[Chunk, None], timeout: Timeout | None, options: bytes
     ) -> AsyncGenerator[Result, None]:
         running: deque[asyncio.Task[list[Result]]] = deque()
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
-                    running.append(asyncio.create_task(self._predict_chunk(chunk, timeout)))
+                    call = self._predict_chunk(chunk, timeout, options)
+                    running.append(asyncio.create_task(call))
                     if len(running) >= self._max_concurrency:
                         for result in await running.popleft():
                             yield result

@@ -1,11 +1,12 @@
 """The blocking client of the inference API, over REST."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from typing import Self
+from typing import Self, Unpack
 
 from sentiment_client._base import BaseClient
 from sentiment_client._chunks import Chunk, chunks, refuse_single
+from sentiment_client._options import Options, fields, most_texts
 from sentiment_client._tasks import finished, in_order
 from sentiment_client._transport import BlockingTransport, Timeout
 from sentiment_client.models import Prediction, Result
@@ -33,21 +34,28 @@ class SentimentClient(BaseClient):
 
     _transport_type = BlockingTransport
 
-    def predict(self, text: str, *, timeout: Timeout | None = None) -> Prediction:
-        """Score one text; raises SentimentError. `timeout` replaces the client's."""
-        return finished(self._predict(text, timeout))
+    def predict(
+        self, text: str, *, timeout: Timeout | None = None, **options: Unpack[Options]
+    ) -> Prediction:
+        """Score one text; raises SentimentError. `timeout` replaces the client's.
 
-    def predict_many(self, texts: Iterable[str], *, timeout: Timeout | None = None) -> list[Result]:
+        `options` are `labels=`, `threshold=`, `sentences=True` and `explain=True`.
+        """
+        return finished(self._predict(text, timeout, fields(**options)))
+
+    def predict_many(
+        self, texts: Iterable[str], *, timeout: Timeout | None = None, **options: Unpack[Options]
+    ) -> list[Result]:
         """Score many texts, in as few requests as their size allows; returns results in order.
 
         For a text that cannot be scored, or a value that is not a str, the result is an error; the
         other texts are not affected. If a whole request fails, or if `texts` raises, the error is
         raised; `predict_stream` first gives the results before it.
         """
-        return list(self.predict_stream(texts, timeout=timeout))
+        return list(self.predict_stream(texts, timeout=timeout, **options))
 
     def predict_stream(
-        self, texts: Iterable[str], *, timeout: Timeout | None = None
+        self, texts: Iterable[str], *, timeout: Timeout | None = None, **options: Unpack[Options]
     ) -> Generator[Result, None, None]:
         """Like `predict_many`, but yields the results one by one, for texts that exceed memory.
 
@@ -55,7 +63,7 @@ class SentimentClient(BaseClient):
         requests are full or the texts have ended. Closing the generator leaves the rest unread.
         """
         refuse_single(texts)
-        return self._stream(texts, timeout)
+        return self._stream(chunks(texts, most_texts(options)), timeout, fields(**options))
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -68,11 +76,11 @@ class SentimentClient(BaseClient):
         self.close()
 
     def _stream(
-        self, texts: Iterable[str], timeout: Timeout | None
+        self, chunks: Iterator[Chunk], timeout: Timeout | None, options: bytes
     ) -> Generator[Result, None, None]:
         def call(chunk: Chunk) -> list[Result]:
-            return finished(self._predict_chunk(chunk, timeout))
+            return finished(self._predict_chunk(chunk, timeout, options))
 
-        with closing(in_order(call, chunks(texts), self._max_concurrency)) as answers:
+        with closing(in_order(call, chunks, self._max_concurrency)) as answers:
             for results in answers:
                 yield from results

@@ -1,10 +1,38 @@
 """Typed answers of the inference and the management API."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sentiment_client.errors import SentimentError, UnexpectedAnswer
+
+Span = TypeVar("Span")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The best label of the characters from `start` to `end` (exclusive) of a text, and its score.
+
+    `text[start:end]` is the sentence.
+    """
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """How much less the text's label scores without the characters from `start` to `end`.
+
+    `text[start:end]` is the word, or a few neighbouring words of a long text. A `weight` is between
+    -1 and 1; below 0, the word speaks against the label.
+    """
+
+    start: int
+    end: int
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -12,8 +40,12 @@ class Prediction:
     """The answer for one text.
 
     `label` is the best label and `score` its score, 0 to 1; `scores` has the score of every label.
-    `tokens` is the number of scored tokens; `truncated` is True if the text had more tokens than
-    the limit.
+    `tokens` is the number of scored tokens, in `windows` overlapping windows; `truncated` is True
+    if the text goes on after the last one. The label is "UNCERTAIN" if its score is too low.
+
+    With `sentences=True`, `sentences` has each sentence, and `mixed` is True if some are clearly
+    positive and others clearly negative. With `explain=True`, `words` has each word. Otherwise they
+    are None.
     """
 
     label: str
@@ -21,6 +53,10 @@ class Prediction:
     scores: Mapping[str, float]
     tokens: int
     truncated: bool
+    windows: int = 1
+    mixed: bool | None = None
+    sentences: tuple[Sentence, ...] | None = None
+    words: tuple[Word, ...] | None = None
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -32,9 +68,25 @@ class Prediction:
                 scores=value["scores"],
                 tokens=value["tokens"],
                 truncated=value["truncated"],
+                windows=value.get("windows", 1),  # an older server has none
+                mixed=value.get("mixed"),
+                sentences=_spans(value.get("sentences"), _sentence),
+                words=_spans(value.get("words"), _word),
             )
-        except (KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError):
             raise UnexpectedAnswer("The answer is not a prediction: check the address.") from None
+
+
+def _spans(values: Any, read: Callable[[Any], Span]) -> tuple[Span, ...] | None:
+    return None if values is None else tuple(map(read, values))
+
+
+def _sentence(value: Any) -> Sentence:
+    return Sentence(value["start"], value["end"], value["sentiment"], value["score"])
+
+
+def _word(value: Any) -> Word:
+    return Word(value["start"], value["end"], value["weight"])
 
 
 # The result for one of many texts.

@@ -47,11 +47,11 @@ _CONTRASTS = """() => {
     return (high + 0.05) / (low + 0.05);
   };
   const ground = (element) => {
-    for (; element; element = element.parentElement) {
-      const color = parse(getComputedStyle(element).backgroundColor);
-      if (color.length === 3 || color[3] > 0) return color;
-    }
-    return [255, 255, 255];
+    if (!element) return [255, 255, 255];
+    const [r, g, b, alpha = 1] = parse(getComputedStyle(element).backgroundColor);
+    if (alpha === 1) return [r, g, b];
+    const below = ground(element.parentElement);
+    return [r, g, b].map((c, i) => c * alpha + below[i] * (1 - alpha));
   };
   const contrasts = [];
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

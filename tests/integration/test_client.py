@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -78,6 +78,37 @@ def test_all_clients_get_the_same_prediction(server: Server) -> None:
     assert predictions == predictions[:1] * 3
 
 
+def test_the_options_are_answered(each_client: Client) -> None:
+    praise, criticism = "\U0001f3ac The acting is superb.", "The plot makes no sense at all."
+    text = f"{praise} {criticism}"
+    detailed = each_client.predict(text, sentences=True, explain=True, threshold=1)
+    assert (detailed.label, detailed.mixed, detailed.windows) == ("UNCERTAIN", True, 1)
+    assert detailed.sentences
+    assert detailed.words
+    assert [text[part.start : part.end] for part in detailed.sentences] == [praise, criticism]
+    assert [part.label for part in detailed.sentences] == ["UNCERTAIN"] * 2
+    weights = {text[word.start : word.end]: word.weight for word in detailed.words}
+    best = max(detailed.scores, key=detailed.scores.__getitem__)
+    assert (weights["superb"] > 0 > weights["no"]) is (best == "POSITIVE")
+
+    # A text's answer does not depend on its list, not even the weights of its words.
+    many = each_client.predict_many([text, *TEXTS[:3]], sentences=True, explain=True, threshold=1)
+    assert many[0] == detailed
+
+    (chosen,) = each_client.predict_many(TEXTS[:1], labels=["NEGATIVE"])
+    assert isinstance(chosen, Prediction)
+    assert (chosen.label, chosen.scores) == ("NEGATIVE", {"NEGATIVE": 1})
+    assert (chosen.mixed, chosen.sentences, chosen.words) == (None, None, None)
+    for refused in ({"labels": ["NICE"]}, {"labels": "NEGATIVE"}, {"threshold": 2}):
+        with pytest.raises(Validation):
+            each_client.predict(text, **refused)
+
+
+def test_a_long_text_is_read_in_windows(each_client: Client) -> None:
+    result = each_client.predict("A gripping, beautifully shot film. " * 100)
+    assert (result.label, result.windows, result.truncated) == ("POSITIVE", 2, False)
+
+
 def test_many_texts_over_several_requests_come_back_in_order(each_client: Client) -> None:
     texts = [TEXTS[i % len(TEXTS)] for i in range(150)]
     expected = [LABELS[i % len(TEXTS)] for i in range(150)]
@@ -115,9 +146,7 @@ def test_a_text_that_is_too_large_does_not_affect_the_others(each_client: Client
     assert [type(result) for result in results] == [Prediction, TooLarge, Prediction]
 
 
-def test_each_mistake_raises_its_own_exception(
-    each_client: Client, connect: Connect, url: str
-) -> None:
+def test_each_mistake_raises_its_own_exception(each_client: Client, connect: Connect) -> None:
     with pytest.raises(Validation, match="blank") as caught:
         each_client.predict("")
     assert caught.value.status == 422
@@ -132,9 +161,13 @@ def test_each_mistake_raises_its_own_exception(
             other.predict("good")
     with connect(version="1.0") as other:
         assert other.predict("Great!").label == "POSITIVE"
+
+
+def test_an_answer_that_comes_too_late_raises_timed_out(server: Server, url: str) -> None:
     holding = held_up(url)  # else the answer may be there before the client looks
-    with connect(max_retries=0) as hasty, pytest.raises(TimedOut):
-        hasty.predict("good", timeout=0.0001)
+    for kind in KINDS:
+        with connected(kind, server, max_retries=0) as hasty, pytest.raises(TimedOut):
+            hasty.predict("good", timeout=0.0001)
     holding.join()
 
 
@@ -182,6 +215,33 @@ def load(
             thread.join()
 
 
+@contextmanager
+def load_of_every_kind(server: Server) -> Iterator[dict[str, list[Result]]]:
+    """Predict without pause, with clients of every kind, while the block runs."""
+    with ExitStack() as stack:
+        yield {kind: stack.enter_context(load(partial(connected, kind, server))) for kind in KINDS}
+
+
+def await_outcomes(outcomes: dict[str, list[Result]], before: dict[str, int], more: int) -> None:
+    """Wait until every kind has `more` outcomes in addition to those `before`."""
+    while any(len(outcomes[kind]) < before[kind] + more for kind in KINDS):
+        time.sleep(0.05)
+
+
+def counts(outcomes: dict[str, list[Result]]) -> dict[str, int]:
+    return {kind: len(results) for kind, results in outcomes.items()}
+
+
+def failures(outcomes: dict[str, list[Result]]) -> list[tuple[str, Result]]:
+    """Each error, with the kind of its client."""
+    return [
+        (kind, result)
+        for kind, results in outcomes.items()
+        for result in results
+        if not isinstance(result, Prediction)
+    ]
+
+
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
 def test_one_client_serves_many_threads(server: Server, kind: str) -> None:
     with connected(kind, server) as client, load(lambda: nullcontext(client)) as outcomes:
@@ -200,47 +260,48 @@ def test_one_asynchronous_client_serves_many_tasks(server: Server) -> None:
     assert labels(asyncio.run(predict_all())) == expected
 
 
+# Workers take seconds to start, so these tests have clients of every kind at the same time.
 def test_no_request_is_lost_while_workers_are_scaled(
-    connect: Connect, server: Server, management: ManagementClient
+    server: Server, management: ManagementClient
 ) -> None:
     command = ["--management", server.properties.management, "workers"]
-    with load(connect) as outcomes:
+    with load_of_every_kind(server) as outcomes:
         for workers in (2, 1):
-            before = len(outcomes)
+            before = counts(outcomes)
             assert main([*command, str(workers)]) == 0
             assert management.describe().ready_workers == workers
-            while len(outcomes) < before + 50:  # some of them in between
-                time.sleep(0.05)
-    assert [outcome for outcome in outcomes if not isinstance(outcome, Prediction)] == []
+            await_outcomes(outcomes, before, 50)  # some of them in between
+    assert failures(outcomes) == []
 
 
 def test_no_request_is_lost_when_the_only_worker_is_killed(
-    connect: Connect, management: ManagementClient
+    server: Server, management: ManagementClient
 ) -> None:
-    with load(connect) as outcomes:
+    with load_of_every_kind(server) as outcomes:
         (worker,) = management.describe().workers
         os.kill(worker.pid, signal.SIGKILL)
-        killed = len(outcomes)
-        while len(outcomes) < killed + 100:
-            time.sleep(0.05)
-    assert [outcome for outcome in outcomes if not isinstance(outcome, Prediction)] == []
+        await_outcomes(outcomes, counts(outcomes), 100)
+    assert failures(outcomes) == []
     assert management.describe().workers[0].pid != worker.pid
 
 
 def test_requests_are_refused_while_there_are_no_workers(
-    connect: Connect, server: Server, management: ManagementClient
+    server: Server, management: ManagementClient
 ) -> None:
     assert management.scale(0).workers == ()
     try:
-        with connect(max_retries=0) as impatient, pytest.raises(Overloaded):
-            impatient.predict("good")
-        both = connect(max_retries=0, management=server.properties.management)
-        with both as knowing, pytest.raises(Unhealthy):
-            knowing.predict("good")
+        for kind in KINDS:
+            with connected(kind, server, max_retries=0) as impatient, pytest.raises(Overloaded):
+                impatient.predict("good")
+            address = server.properties.management
+            both = connected(kind, server, max_retries=0, management=address)
+            with both as knowing, pytest.raises(Unhealthy):
+                knowing.predict("good")
     finally:
         assert management.scale(1).ready_workers == 1
-    with connect() as client:
-        assert client.predict("Great!").label == "POSITIVE"
+    for kind in KINDS:
+        with connected(kind, server) as client:
+            assert client.predict("Great!").label == "POSITIVE"
 
 
 def test_a_token_is_required_and_sent(archive: Path, tmp_path: Path) -> None:

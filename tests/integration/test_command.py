@@ -36,6 +36,19 @@ def test_the_command_predicts(
     assert "line 2 of the input is not UTF-8" in capsys.readouterr().err
 
 
+def test_the_command_prints_the_details(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "The acting is superb. The plot makes no sense at all."
+    options = ["--sentences", "--explain", "--threshold", "1", "--labels", "NEGATIVE,POSITIVE"]
+    assert main(["--address", server.properties.inference, "predict", text, *options]) == 0
+    first, mixed, praise, criticism, why = capsys.readouterr().out.splitlines()
+    assert first.startswith("UNCERTAIN\t0.")
+    assert mixed.startswith("\tmixed\t")
+    assert praise.endswith("\tThe acting is superb.")
+    assert criticism.endswith("\tThe plot makes no sense at all.")
+    assert why.startswith(("\twhy NEGATIVE\t", "\twhy POSITIVE\t"))
+    assert '"superb"' in why
+
+
 def test_the_command_answers_the_lines_before_a_broken_one(server: Server) -> None:
     run = [sys.executable, "-m", "sentiment_client", "--address", server.properties.inference]
     done = subprocess.run(

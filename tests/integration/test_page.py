@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,9 @@ NASTY = (
     """It's "$HOME" & `date` $(id) \\n \\\\ \\u0041 %s ${x} {0} 100 % !! #"""
     " \u00fcber \u65e5\u672c \U0001f3ac \u202e\u2028 </script> <!-- 'EOF'\tend\\"
 )
+# Two emoji before the first sentence: each is one code point, and two units of a JavaScript string.
+PRAISE, CRITICISM = "\U0001f3ac\U0001f3ac The acting is superb.", "The plot makes no sense at all."
+MIXED = f"{PRAISE} {CRITICISM}"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM)
 
@@ -136,7 +140,7 @@ def test_an_error_is_shown_next_to_its_text(page: Page) -> None:
     box(page).fill(typed)
     expect(rows(page)).to_have_count(5)
     expect(rows(page).nth(1)).to_contain_text("The text has 50,001 characters")
-    expect(rows(page).nth(2)).to_contain_text("truncated")
+    expect(rows(page).nth(2)).to_contain_text("in 2 windows")
     expect(rows(page).nth(3)).to_contain_text("larger than the server takes")
     expect(rows(page).nth(4).locator("strong")).to_have_text("NEGATIVE")
     assert box(page).input_value() == typed
@@ -200,6 +204,87 @@ def test_the_pages_python_code_gets_the_answer_that_the_page_shows(
         assert stdout.splitlines() == [str(result) for result in client.predict_many(texts)]
 
 
+def test_each_sentence_is_shown_with_its_own_label(page: Page, url: str) -> None:
+    body = {"text": MIXED, "detail": "sentences"}
+    answer = requests.post(url, json=body, timeout=60).json()
+    box(page).fill(f"{MIXED}\n{AWFUL}")
+    page.get_by_label("Each sentence").check()
+    sentences = [
+        f"{text} {part['sentiment']} {part['score']:.2f}"
+        for text, part in zip([PRAISE, CRITICISM], answer["sentences"], strict=True)
+    ]
+    expect(rows(page).first.locator(".sentence")).to_have_text(sentences)
+    expect(rows(page).nth(1).locator(".sentence")).to_contain_text(f"{AWFUL} NEGATIVE 0.")
+    expect(page.locator("#legend")).to_contain_text("POSITIVENEGATIVE")
+    expect(rows(page).first.locator(".chip")).to_have_text(
+        "mixed: some sentences clearly positive, others clearly negative"
+    )
+    expect(rows(page).nth(1).locator(".chip")).to_have_count(0)
+    # The same tone for the same label, and a fainter one for a lower score.
+    colors = (
+        rows(page)
+        .locator(".sentence")
+        .evaluate_all("sentences => sentences.map((it) => getComputedStyle(it).backgroundColor)")
+    )
+    tones = [color.rpartition(",")[0] for color in colors]
+    assert tones[0] != tones[1] == tones[2]
+    page.get_by_label("The label").check()
+    expect(rows(page).locator(".sentence, .chip")).to_have_count(0)
+    expect(page.locator("#legend")).to_be_hidden()
+
+
+def test_the_words_that_tell_are_marked(page: Page, url: str) -> None:
+    answer = requests.post(url, json={"text": MIXED, "explain": True}, timeout=60).json()
+    words = sorted(answer["words"], key=lambda word: -abs(word["weight"]))
+    box(page).fill(MIXED)
+    page.get_by_label("Telling words").check()
+    shown = [
+        f"\u201c{MIXED[word['start'] : word['end']]}\u201d {word['weight']:+.3f}".replace(
+            "-", "\u2212"
+        )
+        for word in words[:5]
+    ]
+    expect(rows(page).locator(".why")).to_have_text(f"Telling words: {', '.join(shown)}")
+    expect(rows(page).locator(".text")).to_have_text(MIXED)
+    for kind, sign in (("for", 1), ("against", -1)):
+        strongest = next(word for word in words if word["weight"] * sign > 0)
+        marked = rows(page).locator(f".word.{kind}").all_inner_texts()
+        assert MIXED[strongest["start"] : strongest["end"]] in marked
+    # A screen reader hears them, since it does not see the marks.
+    expect(page.get_by_role("status")).to_contain_text(f"Telling words: {shown[0]}")
+
+
+def test_details_are_chosen_with_the_keyboard(page: Page) -> None:
+    box(page).fill(MIXED)
+    choice = page.get_by_role("radiogroup", name="Show")
+    choice.get_by_label("The label").focus()
+    page.keyboard.press("ArrowRight")
+    expect(choice.get_by_label("Each sentence")).to_be_focused()
+    expect(rows(page).locator(".sentence")).to_have_count(2)
+    expect(page.get_by_role("status")).to_contain_text("mixed")
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "needed"),
+    [
+        ("Each sentence", {"detail": "sentences"}, "sentences=(Sentence("),
+        ("Telling words", {"explain": True}, "words=(Word("),
+    ],
+)
+def test_the_pages_code_gets_the_details_that_the_page_shows(
+    page: Page, url: str, tmp_path: Path, label: str, options: dict[str, object], needed: str
+) -> None:
+    box(page).fill(MIXED)
+    page.get_by_label(label).check()
+    answer = requests.post(url, json={"texts": [MIXED]} | options, timeout=60).json()
+    if shutil.which("curl"):
+        command = snippet(page, "curl").replace("curl", "curl --silent")
+        assert json.loads(run(["bash", "-c", command], tmp_path)) == answer
+    stdout = run([sys.executable, "-c", snippet(page, "Python, requests")], tmp_path)
+    assert ast.literal_eval(stdout) == answer["results"][0]
+    assert needed in run([sys.executable, "-c", snippet(page, "Python, our client")], tmp_path)
+
+
 def test_the_copy_button_copies_the_code_that_is_shown(page: Page) -> None:
     box(page).fill(NASTY)
     expect(rows(page).locator("strong")).to_have_count(1)
@@ -215,7 +300,7 @@ def test_the_page_can_be_used_without_a_mouse(page: Page) -> None:
     expect(box(page)).to_be_focused()
     page.keyboard.type(f"{LOVELY}\n{AWFUL}")
     expect(rows(page).locator("strong")).to_have_text(["POSITIVE", "NEGATIVE"])
-    controls = ["by-line", "again", "answers", "copy", "language", "code", "openapi"]
+    controls = ["by-line", "again", "detail", "answers", "copy", "language", "code", "openapi"]
     reached = []
     for _ in controls:
         page.keyboard.press("Tab")
@@ -231,11 +316,21 @@ def test_the_page_can_be_used_without_a_mouse(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everything_has_enough_contrast(browser: Browser, url: str, scheme: str) -> None:
     with visit(browser, url, scheme=scheme) as page:
-        box(page).fill("\n".join([LOVELY, AWFUL, *TEXTS[6:8]]))
-        expect(rows(page).locator("strong")).to_have_count(4)
+        box(page).fill("\n".join([LOVELY, AWFUL, *TEXTS[6:8], MIXED]))
+        expect(rows(page).locator("strong")).to_have_count(5)
         screenshot(page, scheme)
+        page.get_by_label("Each sentence").check()
+        expect(rows(page).locator(".sentence")).to_have_count(6)
+        screenshot(page, f"{scheme}-sentences")
+        sentences, _ = contrasts(page)
+        page.get_by_label("Telling words").check()
+        expect(rows(page).locator(".why")).to_have_count(5)
+        screenshot(page, f"{scheme}-words")
+        words, _ = contrasts(page)
+        assert [pair for pair in sentences + words if pair[0] < 4.5] == []
+        page.get_by_label("The label").check()
         box(page).fill(f"{LOVELY}\n{'x' * 50_001}\n{'long ' * 900}")
-        expect(rows(page)).to_contain_text(["POSITIVE", "50,001 characters", "truncated"])
+        expect(rows(page)).to_contain_text(["POSITIVE", "50,001 characters", "in 2 windows"])
         page.evaluate("document.getElementById('key').hidden = false")
         texts, bars = contrasts(page)
         assert len(texts) > 40
@@ -249,7 +344,10 @@ def test_the_page_fits_a_narrow_screen(browser: Browser, url: str) -> None:
         box(page).fill(f"{LOVELY}\n{'x' * 300}\n{NASTY}")
         expect(rows(page).locator("strong")).to_have_count(3)
         screenshot(page, "narrow", full=True)
-        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        for detail in ("The label", "Each sentence", "Telling words"):
+            page.get_by_label(detail).check()
+            expect(rows(page).locator("[aria-busy], .waiting")).to_have_count(0)
+            assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_the_page_asks_for_the_token_and_keeps_it_in_memory(
@@ -290,19 +388,14 @@ def test_the_page_asks_for_the_token_and_keeps_it_in_memory(
             assert box(page).input_value() == AWFUL
 
 
-def test_the_page_shows_odd_labels_and_many_labels(browser: Browser) -> None:
-    labels = [f"</b> label {i}" for i in range(28)]
-    scores = {label: round(3 - i / 5, 3) for i, label in enumerate(labels)}
-    result = {
-        "sentiment": labels[0],
-        "score": 3.0,
-        "scores": scores,
-        "tokens": 1,
-        "truncated": False,
-    }
+@contextmanager
+def answered(
+    browser: Browser, labels: list[str], result: dict[str, object], path: str
+) -> Iterator[Page]:
+    """The page of another model, with the same answer for every text."""
     context = browser.new_context()
     page = context.new_page()
-    service = {"name": "emotions", "version": "2.0", "labels": labels}
+    service = {"name": path.split("/")[1], "version": "2.0", "labels": labels}
     page.route(
         "**/*",
         lambda route: (
@@ -311,11 +404,71 @@ def test_the_page_shows_odd_labels_and_many_labels(browser: Browser) -> None:
             else route.fulfill(body=render(service), content_type="text/html")
         ),
     )
-    page.goto("http://page.test/predictions/emotions/2.0")
+    page.goto(f"http://page.test/{path}")
     box(page).fill(LOVELY)
-    expect(rows(page).locator(".bars li")).to_have_count(3)
-    page.get_by_text("25 more labels").click()
-    expect(rows(page).locator(".bars li")).to_have_count(28)
-    expect(rows(page).locator(".bars li").nth(27)).to_have_text("</b> label 27-2.400")
-    assert 'model="emotions", version="2.0"' in snippet(page, "Python, our client")
+    yield page
     context.close()
+
+
+def test_the_page_shows_odd_labels_and_many_labels(browser: Browser) -> None:
+    labels = [f"</b> label {i}" for i in range(28)]
+    result = {
+        "sentiment": labels[0],
+        "score": 3.0,
+        "scores": {label: round(3 - i / 5, 3) for i, label in enumerate(labels)},
+        "tokens": 1,
+        "truncated": False,
+        "sentences": [{"start": 0, "end": 9, "sentiment": labels[5], "score": -2.5}],
+    }
+    with answered(browser, labels, result, "predictions/emotions/2.0") as page:
+        expect(rows(page).locator(".bars li")).to_have_count(3)
+        page.get_by_text("25 more labels").click()
+        expect(rows(page).locator(".bars li")).to_have_count(28)
+        expect(rows(page).locator(".bars li").nth(27)).to_have_text("</b> label 27-2.400")
+        expect(rows(page).locator(".sentence")).to_have_text("A grippin </b> label 5 -2.50")
+        expect(page.locator("#legend")).to_contain_text("</b> label 5")
+        assert 'model="emotions", version="2.0"' in snippet(page, "Python, our client")
+
+
+@pytest.mark.parametrize(("decided", "score"), [("NEUTRAL", 0.7), ("UNCERTAIN", 0.4)])
+def test_the_page_shows_neutral_and_uncertain_texts(
+    browser: Browser, decided: str, score: float
+) -> None:
+    result = {
+        "sentiment": decided,
+        "score": score,
+        "scores": {"NEGATIVE": 0.1, "NEUTRAL": score, "POSITIVE": 0.9 - score - 0.2},
+        "tokens": 9,
+        "windows": 1,
+        "truncated": False,
+        "mixed": False,
+        "sentences": [{"start": 0, "end": 35, "sentiment": decided, "score": score}],
+    }
+    labels = ["NEGATIVE", "NEUTRAL", "POSITIVE"]
+    with answered(browser, labels, result, "predictions/sentiment") as page:
+        expect(rows(page).locator("strong")).to_have_text(decided)
+        expect(page.locator("#summary")).to_have_text(f"1 text: 1 {decided}")
+        expect(rows(page).locator(".tag")).to_have_text(f"{decided} {score:.2f}")
+        doubt = rows(page).get_by_text("NEUTRAL is best, but its score is below the threshold")
+        certain = decided == "NEUTRAL"
+        expect(doubt).to_have_count(0 if certain else 1)
+        expect(rows(page).locator(".best")).to_have_count(1 if certain else 0)
+
+
+def test_a_word_that_two_windows_cut_differently_is_shown_once(browser: Browser) -> None:
+    result = {
+        "sentiment": "GOOD",
+        "score": 0.9,
+        "scores": {"GOOD": 0.9, "BAD": 0.1},
+        "tokens": 9,
+        "windows": 2,
+        "truncated": False,
+        "words": [
+            {"start": 0, "end": 1, "weight": 0.004},
+            {"start": 2, "end": 6, "weight": 0.5},
+            {"start": 2, "end": 10, "weight": -0.25},
+        ],
+    }
+    with answered(browser, ["GOOD", "BAD"], result, "predictions/sentiment") as page:
+        expect(rows(page).locator(".text")).to_have_text(LOVELY)
+        expect(rows(page).locator(".word")).to_have_text(["grip", "ping"])

@@ -189,7 +189,7 @@ def test_the_default_management_address_is_not_used_for_a_remote_server(
         addresses.append(management)
         raise ValueError
 
-    monkeypatch.setattr("sentiment_client.cli.SentimentClient", record)
+    monkeypatch.setattr("sentiment_client.commands.server.SentimentClient", record)
     for address in ("10.0.0.7", "127.0.0.1:9"):
         main(["predict", "x", "--address", address])
     assert addresses == [None, "http://127.0.0.1:8081"]

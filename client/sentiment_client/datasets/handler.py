@@ -1,0 +1,65 @@
+"""The handler of an unpacked archive, in this process and without TorchServe."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+# TorchServe kills a worker that is slow, so the handler stops a batch after some seconds. Here
+# nobody waits for a batch.
+_BATCH_SECONDS = 86_400
+_HEADERS = {"url_path": "", "Content-Type": "application/json"}
+
+
+class Handler:
+    """Answers requests as the server would. One process can load one archive."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        """Load and warm up; raises ImportError if a package is missing that the archive needs."""
+        import yaml
+
+        sys.path.insert(0, str(folder))
+        manifest = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text(encoding="utf-8"))
+        model = manifest["model"]
+        config = yaml.safe_load((folder / model["configFile"]).read_text(encoding="utf-8"))
+        config["handler"] |= {"threads": threads, "batch_seconds": _BATCH_SECONDS}
+        self._context = _Context(folder, manifest, config)
+        self._handler = import_module(Path(model["handler"]).stem).SentimentHandler()
+        self._handler.initialize(self._context)
+
+    def answer(self, bodies: Sequence[bytes]) -> list[tuple[int, bytes]]:
+        """The status and the body of the answer to each request, whose bodies are JSON."""
+        self._context.statuses = {}
+        answers = self._handler.handle([{"body": body} for body in bodies], self._context)
+        return [(self._context.statuses[i], answer) for i, answer in enumerate(answers)]
+
+
+class _Context:
+    """What the handler uses of TorchServe's `ts.context.Context`."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], config: object) -> None:
+        self.system_properties = {"model_dir": str(folder), "gpu_id": None}
+        self.model_name = manifest["model"]["modelName"]
+        self.manifest, self.model_yaml_config = manifest, config
+        self.metrics = self
+        self.statuses: dict[int, int] = {}
+
+    def get_request_id(self, index: int) -> str:
+        return f"number {index}"
+
+    def get_all_request_header(self, index: int) -> Mapping[str, str]:
+        return _HEADERS
+
+    def set_response_status(self, code: int, phrase: str, idx: int) -> None:
+        self.statuses[idx] = code
+
+    def set_response_content_type(self, request_id: int, value: str) -> None:
+        """Ignore it: it is always JSON."""
+
+    def set_response_header(self, idx: int, key: str, value: str) -> None:
+        """Ignore it: the headers have timings."""
+
+    def add_counter(self, name: str, value: float, idx: int = 0) -> None:
+        """Ignore a metric: there is no one to read it."""
