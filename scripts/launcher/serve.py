@@ -102,6 +102,7 @@ def show(server: Server, answer: Prediction, state: str) -> None:
         "score": answer.score,
         "scores": answer.scores,
         "tokens": answer.tokens,
+        "windows": answer.windows,
         "truncated": answer.truncated,
     }
     print(f"The server {state} at {server.properties.inference}; its log is {server.log}\n")

@@ -266,6 +266,11 @@ def test_labels_are_ranked_by_unrounded_scores() -> None:
         (INVOCATIONS, {"inputs": "a", "parameters": {"truncation": "left"}}, "longest_first"),
         (INVOCATIONS, {"inputs": "a", "parameters": {"max_length": 2}}, "at least 3"),
         (PREDICTIONS, {"inputs": "a", "parameters": {"max_length": -1}}, "at least 3"),
+        (
+            PREDICTIONS,
+            {"inputs": "a", "parameters": {"max_length": -1, "truncation": False}},
+            "at least 3",
+        ),
         (PREDICTIONS, {"inputs": "a", "parameters": {"add_special_tokens": False}}, "no field"),
         (PREDICTIONS, {"inputs": "a", "options": 1}, '"options": Expected an object'),
         (

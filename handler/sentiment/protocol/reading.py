@@ -14,7 +14,8 @@ UNCERTAIN = "UNCERTAIN"
 # Labels that an error names.
 _MOST_NAMED = 20
 
-_LABELS = {"minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": "labels"}}
+_Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
+_LABELS = {"minItems": 1, "uniqueItems": True}
 
 
 class Reading(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -24,7 +25,7 @@ class Reading(Struct, forbid_unknown_fields=True, kw_only=True):
     makes the label UNCERTAIN. `detail` scores each sentence as well. `explain` weighs each word.
     """
 
-    labels: Annotated[list[str], Meta(extra_json_schema=_LABELS)] | None = None
+    labels: Annotated[list[_Label], Meta(extra_json_schema=_LABELS)] | None = None
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     detail: Literal["sentences"] | None = None
     explain: bool | None = None

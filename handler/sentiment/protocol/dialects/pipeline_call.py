@@ -43,14 +43,14 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
 
     def max_tokens(self, model: ServedModel) -> int | None:
         """The limit of tokens per text; raises Validation if `max_length` is below `min_tokens`."""
-        if self.max_length is None or self.truncation in (False, "do_not_truncate"):
+        if self.max_length is None:
             return None
         if self.max_length < model.min_tokens:
             raise Validation(
                 f'"max_length" must be at least {model.min_tokens}, since the model adds '
                 f"{model.min_tokens - 1} tokens to every text: send a larger one, or leave it out."
             )
-        return self.max_length
+        return None if self.truncation in (False, "do_not_truncate") else self.max_length
 
 
 class PipelineBody(Struct, forbid_unknown_fields=True):
