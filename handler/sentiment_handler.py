@@ -50,7 +50,7 @@ class SentimentHandler:
             msgspec.structs.replace(settings, max_tokens=self.classifier.max_tokens),
             self.classifier.tokenizer.min_tokens,
         )
-        self.get_routes = GetRoutes(self.model, self.classifier.facts)
+        self.get_routes = GetRoutes(self.model, self.classifier.facts())
         self.counts = Counts()
         self.classifier.warm_up()
         torchserve_patches.buffer_socket_reads()

@@ -125,16 +125,17 @@ class Batch:
         self._tokenize(classifier.tokenizer)
         tokenized = time.monotonic()
         to_score = [
-            (exchange, tokens)
+            (exchange, tokens, size)
             for exchange in self.exchanges
+            for size in [exchange.size]
             for tokens in exchange.tokens
             if isinstance(tokens, Tokens)
         ]
         outcomes = iter(
             classifier.score(
-                [tokens for _, tokens in to_score],
-                options=[exchange.request.options for exchange, _ in to_score],
-                sizes=[exchange.size for exchange, _ in to_score],
+                [tokens for _, tokens, _ in to_score],
+                options=[exchange.request.options for exchange, _, _ in to_score],
+                sizes=[size for _, _, size in to_score],
                 deadline=self.timing.started + self._model.settings.batch_seconds,
             )
         )

@@ -28,11 +28,7 @@ class EngineDead(Exception):
 
 
 class Classifier:
-    """A loaded checkpoint, without state of any request.
-
-    `facts` says which one and how it is run: the engine with its agreement with torch, as the build
-    measured it, the calibration, and the SHA-256 of the weights.
-    """
+    """A loaded checkpoint, without state of any request."""
 
     def __init__(
         self,
@@ -50,13 +46,9 @@ class Classifier:
         `tokens_per_microbatch` "auto" is the number with which the engine is fastest. A text longer
         than the model takes is read in up to `max_windows` windows; 1 truncates it.
         """
-        checkpoint = Checkpoint.read(model_dir)
+        self._model_dir = model_dir
+        self._checkpoint = checkpoint = Checkpoint.read(model_dir)
         self.engine = engines.choose(engine, model_dir, gpu)
-        self.facts = {
-            "engine": {"name": self.engine, **engines.read_record(model_dir).get(self.engine, {})},
-            "calibration": checkpoint.calibration,
-            "weights": weights_hash(model_dir),
-        }
         loaded = engines.load(self.engine, model_dir, checkpoint.pad_token_id, threads, gpu)
         if tokens_per_microbatch == "auto":
             tokens_per_microbatch = loaded.best_microbatch_tokens
@@ -66,6 +58,19 @@ class Classifier:
         self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.max_positions))
         self._activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
         self.tokenizer = Tokenizer(model_dir, self.max_tokens, max_windows)
+
+    def facts(self) -> dict[str, object]:
+        """Which checkpoint this is, and how it is run.
+
+        That is the engine with its agreement with torch, as the build measured it, the calibration,
+        and the SHA-256 of the weights, for which they are read once more.
+        """
+        agreement = engines.read_record(self._model_dir).get(self.engine, {})
+        return {
+            "engine": {"name": self.engine, **agreement},
+            "calibration": self._checkpoint.calibration,
+            "weights": weights_hash(self._model_dir),
+        }
 
     def warm_up(self) -> None:
         """Score typical shapes, so that no request pays for first-use compilation.
@@ -122,19 +127,18 @@ class Classifier:
             raise EngineDead("the model fails on every text")
         remaining = iter(results)
         scored = [list(islice(remaining, len(text.passages))) for text in tokens]
-        outcomes: list[Outcome] = [
-            _failure(text, passages) or Prediction("", 0, {}, 0)
-            for text, passages in zip(tokens, scored, strict=True)
-        ]
+        outcomes: dict[int, Outcome] = {}
         alike: dict[Options, list[int]] = {}
-        for index, outcome in enumerate(outcomes):
-            if isinstance(outcome, Prediction):
+        for index, (text, logits) in enumerate(zip(tokens, scored, strict=True)):
+            failure = _failure(text, logits)
+            if failure:
+                outcomes[index] = failure
+            else:
                 alike.setdefault(options[index], []).append(index)
         for option, indices in alike.items():
             texts = [(tokens[index], np.array(scored[index])) for index in indices]
-            for index, prediction in zip(indices, self._read(texts, option), strict=True):
-                outcomes[index] = prediction
-        return outcomes
+            outcomes.update(zip(indices, self._read(texts, option), strict=True))
+        return [outcomes[index] for index in range(len(tokens))]
 
     def _works(self) -> bool:
         """Whether an ordinary text still gets a score."""
