@@ -9,20 +9,18 @@ and all sets have the same weight, however large they are. `calibration.json` an
 are written next to the checkpoint.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scripts.failure import Failure, reports_failures
-from scripts.paths import MODEL
 from sentiment.inference.checkpoint import Checkpoint
-from sentiment.settings import EngineName
+from training import arguments
 from training.data import EvaluationSet, evaluation_sets
 from training.labelled import labelled_sets
 from training.metrics import (
@@ -79,12 +77,7 @@ METHODS: dict[str, Method] = {
 
 def main() -> None:
     """Print the calibration error of each set by each method, and write the temperature."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.calibrate", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER")
-    parser.add_argument("--engine", choices=get_args(EngineName), default="torch")
+    parser = arguments.parser("training.calibrate", __doc__)
     parser.add_argument("--max-tokens", type=int, default=512, metavar="N")
     args = parser.parse_args()
     check_checkpoint(args.model)

@@ -7,21 +7,18 @@ for windows of several lengths; "first" is truncation. The second one finds the 
 sentence that makes a text mixed: texts are put together from held-out sentences with known labels.
 """
 
-import argparse
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scripts.paths import MODEL
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Prediction
-from sentiment.settings import EngineName
+from training import arguments
 from training.data import NEGATIVE, POSITIVE, EvaluationSet, evaluation_sets
 from training.scores import label_columns, load_classifier
 
@@ -57,12 +54,7 @@ RULES: Mapping[str, Rule] = {
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.documents", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER")
-    parser.add_argument("--engine", choices=get_args(EngineName), default="torch")
+    parser = arguments.parser("training.documents", __doc__)
     args = parser.parse_args()
     sets = {rows.name: rows for rows in evaluation_sets(args.data)}
     compare_rules(args.model, args.engine, sets["imdb"])

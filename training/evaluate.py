@@ -7,21 +7,19 @@ The scores are those that are served. A checkpoint with two labels has 0 for NEU
 accuracy and calibration on sets with neutral texts are low; its polarity figures can be compared.
 """
 
-import argparse
 import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from scripts.failure import reports_failures
-from scripts.paths import MODEL
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.tokenizer import Tokenizer
-from sentiment.settings import EngineName
+from training import arguments
 from training.behaviours import BEHAVIOURS
 from training.cases import Case
 from training.data import EvaluationSet, evaluation_sets
@@ -75,14 +73,7 @@ SLICES: dict[str, Callable[[str], bool]] = {
 
 def main() -> None:
     """Print the tables for each maximum length, and save their figures."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="FOLDER", help="see training/data.py"
-    )
-    parser.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER")
-    parser.add_argument("--engine", choices=get_args(EngineName), default="torch")
+    parser = arguments.parser("training.evaluate", __doc__)
     parser.add_argument("--max-tokens", type=int, nargs="+", default=[512], metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the figures in FILE")
     args = parser.parse_args()

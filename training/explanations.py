@@ -8,7 +8,6 @@ score when the text is built up from nothing in the same order. A faithful order
 fast and gains it fast. Everything runs on the torch engine, since gradients need one.
 """
 
-import argparse
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from scripts.paths import MODEL
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Prediction, Word
+from training import arguments
 from training.data import NEUTRAL, evaluation_sets
 from training.scores import load_classifier
 
@@ -40,11 +39,7 @@ Curve = NDArray[np.float64]
 
 def main() -> None:
     """Print a line per order of words."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.explanations", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER")
+    parser = arguments.parser("training.explanations", __doc__, engine=False)
     args = parser.parse_args()
     classifier = load_classifier(args.model, "torch", 512)
     gradients = IntegratedGradients(args.model)
