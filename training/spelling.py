@@ -4,7 +4,7 @@ import random
 import re
 
 # What happens to a text, with its probability; "" keeps it.
-_CHANGES = {"": 0.62, "spacing": 0.12, "case": 0.08, "typo": 0.12, "emoticon": 0.06}
+_CHANGES = {"": 0.52, "spacing": 0.14, "case": 0.06, "typo": 0.22, "emoticon": 0.06}
 _EMOJI = {
     ":)": "😊🙂😀😃👍❤😍",
     ":-)": "😊🙂😀😄",
@@ -15,10 +15,12 @@ _EMOJI = {
     ":/": "😕😒🙄",
     "<3": "❤💕😍🥰💖",
 }
+# Emoji for the end of a text, by the index of its label.
+_FITTING = {0: "😞😡👎😢😠💔🤬🤮😤😒🙄😭💩😫", 2: "😊👍❤😍😀🎉🥰👏🙌😁🔥💯🤩😎💕"}
 
 
 def vary(text: str, target: tuple[float, ...], draw: random.Random) -> str:
-    """Return `text`, or with probability 0.38 a variant of it, with the same label.
+    """Return `text`, or with probability 0.48 a variant of it, with the same label.
 
     A text whose label is certain may get an emoji at its end that fits `target`: its probabilities
     of NEGATIVE, NEUTRAL and POSITIVE.
@@ -47,16 +49,17 @@ def as_typed(text: str) -> str:
 def as_tokenized(text: str) -> str:
     """Put spaces around punctuation, as the treebank does: "don't." becomes "do n't ."."""
     text = re.sub(r"(?<=\w)(n't|'(?:s|re|ve|ll|d|m))\b", r" \1", text)
+    text = re.sub(r'\s*"\s*', ' " ', text).strip()
     return re.sub(r"(?<=\w)([.,;:!?)]+)(?=\s|$)", r" \1", text)
 
 
 def with_typo(text: str, draw: random.Random) -> str:
     """Swap, drop or double a letter inside of one long word of about twelve."""
     words = text.split(" ")
-    long = [index for index, word in enumerate(words) if len(word) > 4 and word.isalpha()]
+    long = [index for index, word in enumerate(words) if len(word) > 3 and word.isalpha()]
     for index in draw.sample(long, min(len(long), 1 + len(words) // 12)):
         word = words[index]
-        at = draw.randrange(1, len(word) - 2)
+        at = draw.randrange(1, len(word) - 1)
         words[index] = draw.choice(
             (
                 word[:at] + word[at + 1] + word[at] + word[at + 2 :],
@@ -72,7 +75,7 @@ def with_emoji(text: str, target: tuple[float, ...], draw: random.Random) -> str
     for emoticon, emoji in _EMOJI.items():
         if emoticon in text:
             return text.replace(emoticon, draw.choice(emoji))
-    fitting = {0: "😞😡👎😢😠💔🤬", 2: "😊👍❤😍😀🎉🥰"}.get(target.index(max(target)))
+    fitting = _FITTING.get(target.index(max(target)))
     if fitting is None or max(target) < 1:
         return text
     return f"{text}{draw.choice((' ', ''))}{draw.choice(fitting) * draw.choice((1, 1, 2, 3))}"

@@ -139,8 +139,9 @@ class ManagementClient:
     ) -> Model:
         """Scale to this number of workers, and wait until all of them have loaded the model.
 
-        TorchServe kills surplus workers at once. Requests that they were scoring get a 500, which
-        SentimentClient retries. `wait` is in seconds; 0 does not wait. Raises TimedOut after that.
+        Remove workers only while no requests are in flight: TorchServe kills surplus workers at
+        once, and passes requests on that it may already have answered (docs/torchserve.md).
+        `wait` is in seconds; 0 does not wait. Raises TimedOut after that.
         """
         if workers < 0:
             raise ValueError("There cannot be fewer than 0 workers.")
