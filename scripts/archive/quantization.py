@@ -3,6 +3,10 @@
 Weights have one scale per column. Activations are quantized dynamically, with one scale per token.
 ONNX Runtime's own quantizer has one scale per batch: a score would depend on the other texts of the
 batch, and three times as many labels would change.
+
+A matrix with more rows than columns reads the output of an activation function such as GELU, almost
+all of it above zero. There a token's lowest value is subtracted before it is quantized, which
+leaves twice as many steps for the rest, and its product with the sums of the columns is added.
 """
 
 from collections.abc import Sequence
@@ -14,6 +18,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 # Zero point: u8 times s8 is fast, so activations of -127..127 are stored shifted by this.
 ZERO = 128
+# Parts of a column's largest weight that are tried as the largest that int8 can hold.
+CLIPS = np.linspace(0.7, 1, 16, dtype=np.float32)
 
 
 def quantize(model: ModelProto) -> ModelProto:
@@ -27,6 +33,8 @@ def quantize(model: ModelProto) -> ModelProto:
         "int8_least": np.array(1e-9, np.float32),  # for a row of zeros
         "int8_axis": np.array([-1], np.int64),
         "int8_zero": np.array(ZERO, np.uint8),
+        "int8_all": np.array(255, np.float32),
+        "int8_none": np.array(0, np.uint8),
     }
     nodes: list[Any] = []
     rows: set[str] = set()
@@ -35,17 +43,27 @@ def quantize(model: ModelProto) -> ModelProto:
             nodes.append(node)
             continue
         (x, weight), (y,) = node.input, node.output
-        if x not in rows:  # query, key and value share their input
-            rows.add(x)
-            nodes += _rows(x)
+        one_sided = weights[weight].shape[0] > weights[weight].shape[1]
+        kind, zero = ("above", "int8_none") if one_sided else ("around", "int8_zero")
+        row = f"{x}_{kind}"
+        if row not in rows:  # query, key and value share their input
+            rows.add(row)
+            nodes += _rows_above_lowest(x, row) if one_sided else _rows_around_zero(x, row)
         if f"{weight}_int8" not in constants:
             whole, scale = _columns(weights[weight])
             constants |= {f"{weight}_int8": whole, f"{weight}_scale": scale}
-        product = [f"{x}_int8", f"{weight}_int8", "int8_one", f"{weight}_scale", "int8_zero"]
+            constants[f"{weight}_sum"] = whole.sum(axis=0, dtype=np.float32) * scale
+        product = [f"{row}_int8", f"{weight}_int8", "int8_one", f"{weight}_scale", zero]
+        scaled = f"{y}_scaled" if one_sided else y
         nodes += [
             _node("MatMulIntegerToFloat", product, f"{y}_by_row", domain="com.microsoft"),
-            _node("Mul", [f"{y}_by_row", f"{x}_scale"], y),
+            _node("Mul", [f"{y}_by_row", f"{row}_scale"], scaled),
         ]
+        if one_sided:
+            nodes += [
+                _node("Mul", [f"{row}_lowest", f"{weight}_sum"], f"{y}_of_lowest"),
+                _node("Add", [scaled, f"{y}_of_lowest"], y),
+            ]
     weights |= constants
     _halve(nodes, weights)
     used = {name for node in nodes for name in node.input}
@@ -56,24 +74,50 @@ def quantize(model: ModelProto) -> ModelProto:
     return helper.make_model(quantized, opset_imports=opsets, ir_version=model.ir_version)
 
 
-def _rows(x: str) -> list[Any]:
-    """Nodes that quantize x [..., columns] to x_int8, u8 of that shape, and x_scale [..., 1]."""
+def _rows_around_zero(x: str, row: str) -> list[Any]:
+    """Nodes that quantize x [..., columns] to u8 of that shape, and their scale [..., 1]."""
     return [
-        _node("Abs", [x], f"{x}_abs"),
-        _node("ReduceMax", [f"{x}_abs", "int8_axis"], f"{x}_max", keepdims=1),
-        _node("Max", [f"{x}_max", "int8_least"], f"{x}_most"),
-        _node("Div", ["int8_most", f"{x}_most"], f"{x}_inverse"),
-        _node("Div", [f"{x}_most", "int8_most"], f"{x}_scale"),
-        _node("Mul", [x, f"{x}_inverse"], f"{x}_scaled"),
-        _node("QuantizeLinear", [f"{x}_scaled", "int8_one", "int8_zero"], f"{x}_int8"),
+        _node("Abs", [x], f"{row}_abs"),
+        _node("ReduceMax", [f"{row}_abs", "int8_axis"], f"{row}_max", keepdims=1),
+        *_scaled(x, row, f"{row}_max", "int8_most", "int8_zero"),
+    ]
+
+
+def _rows_above_lowest(x: str, row: str) -> list[Any]:
+    """The same for x without its lowest value, row_lowest [..., 1]."""
+    return [
+        _node("ReduceMin", [x, "int8_axis"], f"{row}_lowest", keepdims=1),
+        _node("Sub", [x, f"{row}_lowest"], f"{row}_above"),
+        _node("ReduceMax", [f"{row}_above", "int8_axis"], f"{row}_max", keepdims=1),
+        *_scaled(f"{row}_above", row, f"{row}_max", "int8_all", "int8_none"),
+    ]
+
+
+def _scaled(x: str, row: str, largest: str, steps: str, zero: str) -> list[Any]:
+    return [
+        _node("Max", [largest, "int8_least"], f"{row}_most"),
+        _node("Div", [steps, f"{row}_most"], f"{row}_inverse"),
+        _node("Div", [f"{row}_most", steps], f"{row}_scale"),
+        _node("Mul", [x, f"{row}_inverse"], f"{row}_steps"),
+        _node("QuantizeLinear", [f"{row}_steps", "int8_one", zero], f"{row}_int8"),
     ]
 
 
 def _columns(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Quantize a weight [rows, columns] to int8 of that shape and scales [columns]."""
-    scale = np.abs(weight).max(axis=0) / np.float32(127)
-    scale[scale == 0] = 1
-    return np.round(weight / scale).astype(np.int8), scale
+    """Quantize a weight [rows, columns] to int8 of that shape and scales [columns].
+
+    Of the scales that are tried, each column has the one with the least squared error.
+    """
+    largest = np.abs(weight).max(axis=0) / np.float32(127)
+    largest[largest == 0] = 1
+    scales = CLIPS[:, None] * largest
+    errors = [((_whole(weight, scale) * scale - weight) ** 2).sum(axis=0) for scale in scales]
+    scale = scales[np.argmin(errors, axis=0), np.arange(len(largest))]
+    return _whole(weight, scale).astype(np.int8), scale
+
+
+def _whole(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.clip(np.round(weight / scale), -127, 127)
 
 
 def _node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> Any:
