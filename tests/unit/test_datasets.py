@@ -26,7 +26,7 @@ from sentiment_client.cli import main
 from tests.unit.client_cases import WORKER_DIED, answers, error
 from tests.unit.scripted_server import Scripted, scripted
 
-RESULTS = ["label", "score", "score_NEGATIVE", "score_POSITIVE", "tokens", "truncated"]
+RESULTS = ["label", "score", "score_NEGATIVE", "score_POSITIVE", "tokens", "windows", "truncated"]
 
 
 def answer(body: bytes) -> tuple[int, bytes]:
@@ -44,6 +44,7 @@ def entry(text: str) -> dict[str, object]:
         "score": max(positive, 1 - positive),
         "scores": {"NEGATIVE": 1 - positive, "POSITIVE": positive},
         "tokens": len(text.split()) + 2,
+        "windows": 1 + len(text) % 3,
         "truncated": False,
     }
 
@@ -119,6 +120,7 @@ def test_every_format_keeps_rows_columns_and_values(
         assert row["label"] == expected["sentiment"]
         assert float(row["score_POSITIVE"]) == expected["scores"]["POSITIVE"]  # type: ignore[index]
         assert int(row["tokens"]) == expected["tokens"]
+        assert int(row["windows"]) == expected["windows"]
     assert sorted(tmp_path.iterdir()) == sorted([path, target])
 
 
@@ -129,7 +131,7 @@ def test_columns_keep_their_types(score: Callable[..., int], tmp_path: Path) -> 
     assert types.field("day").type == pa.date32()
     assert types.field("tags").type == pa.list_(pa.string())
     assert [str(types.field(name).type) for name in RESULTS] == [
-        *("string", "double", "double", "double", "int64", "bool")
+        *("string", "double", "double", "double", "int64", "int64", "bool")
     ]
 
 

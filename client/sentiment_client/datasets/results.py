@@ -36,6 +36,7 @@ def with_results(table: Any, results: Sequence[Result], first_row: int, prefix: 
             for label in labels
         },
         "tokens": pa.array([p and p.tokens for p in predictions], pa.int64()),
+        "windows": pa.array([p and p.windows for p in predictions], pa.int64()),
         "truncated": pa.array([p and p.truncated for p in predictions], pa.bool_()),
         "row": pa.array(range(first_row, first_row + len(results)), pa.int64()),
         "error": pa.array([e and e.message for e in errors], pa.string()),
@@ -50,7 +51,8 @@ def with_results(table: Any, results: Sequence[Result], first_row: int, prefix: 
 def scored(table: Any, prefix: str) -> Any:
     """The rows with a prediction, and these columns after those of the data set.
 
-    label (string), score and score_LABEL (double, 0 to 1), tokens (int64) and truncated (bool).
+    label (string), score and score_LABEL (double, 0 to 1), tokens and windows (int64), and
+    truncated (bool).
     """
     rows = table.filter(pc.is_null(table[f"{_MARK}error"]))
     return _renamed(rows, prefix, [name for name in _added(table) if name not in _FAILURE])
