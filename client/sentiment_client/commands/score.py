@@ -61,6 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help=f"archive of the local engine; its code is run (default: {ARCHIVE})",
     )
+    add(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="score with the local engine on Ray: one that is started here, or that of an address, "
+        'which is host:port, or "auto" for the cluster that this machine is a node of',
+    )
     add_processes(parser)
 
 
@@ -81,10 +89,12 @@ def run(args: argparse.Namespace) -> int:
     failed = Path(args.failed) if args.failed else path.with_suffix(f".failed{path.suffix}")
     output = datasets.Output(path, failed, args.prefix, args.overwrite)
     output.check()
+    if args.ray:
+        args.engine = "local"
     options = {"--column": args.column, "--prefix": args.prefix, **_model(args)}
     source = datasets.Source(args.input, args.column, args.format)
-    with source, _client(args) as client:
-        summary = datasets.score(source, client.predict_stream, output, options)
+    with source, _scorer(args, source) as scorer:
+        summary = datasets.score(source, scorer, output, options)
     if args.json:
         files = {"output": str(path), "failed_rows": str(failed) if summary.failed else None}
         print_json({"rows": summary.rows, "failed": summary.failed, **files})
@@ -104,20 +114,33 @@ def _model(args: argparse.Namespace) -> dict[str, object]:
 
 
 @contextmanager
-def _client(args: argparse.Namespace) -> Iterator[SentimentClient]:
-    if args.engine == "server":
-        with inference_client(args, max_concurrency=args.concurrency) as client:
-            yield client
-    else:
-        with local_client(args, Path(args.archive)) as client:
-            yield client
+def _scorer(args: argparse.Namespace, source: Any) -> Iterator[Any]:
+    archive = Path(args.archive)
+    if args.ray:
+        _check_processes(args)
+        cluster: Any = load("datasets.cluster", "ray")
+        with cluster.ray_scorer(source, archive, args.ray, args.processes) as scorer:
+            yield scorer
+        return
+    stream: Any = load("datasets.stream", "data")
+    local = args.engine == "local"
+    with local_client(args, archive) if local else _server_client(args) as client:
+        yield stream.scorer(client.predict_stream)
+
+
+def _server_client(args: argparse.Namespace) -> SentimentClient:
+    return inference_client(args, max_concurrency=args.concurrency)
 
 
 @contextmanager
 def local_client(args: argparse.Namespace, archive: Path) -> Iterator[SentimentClient]:
     """A client of the engine in an archive."""
-    if args.processes is not None and args.processes < 1:
-        raise ValueError("--processes is at least 1.")
+    _check_processes(args)
     local: Any = load("datasets.local", "local")
     with local.local_client(archive, args.processes) as client:
         yield client
+
+
+def _check_processes(args: argparse.Namespace) -> None:
+    if args.processes is not None and args.processes < 1:
+        raise ValueError("--processes is at least 1.")

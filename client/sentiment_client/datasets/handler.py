@@ -1,6 +1,7 @@
 """The handler of an unpacked archive, in this process and without TorchServe."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -13,11 +14,33 @@ _BATCH_SECONDS = 86_400
 _HEADERS = {"url_path": "", "Content-Type": "application/json"}
 
 
-class Handler:
-    """Answers requests as the server would. One process can load one archive."""
+_handler: "_Handler | None" = None
+
+
+def answers(folder: Path, bodies: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """The status and the body of the answer to each request, as the server would answer.
+
+    The bodies are JSON. The first call, which may have no requests, loads the archive, on one
+    thread; a process can load one. Raises ImportError if the archive needs a package that is
+    missing. Ends the process if the engine is dead.
+    """
+    global _handler
+    try:
+        if _handler is None:
+            _handler = _Handler(folder, threads=1)
+        return _handler.answers(bodies) if bodies else []
+    except ModuleNotFoundError as missing:
+        raise ImportError(
+            f"The local engine needs {missing.name}: pip install 'torchserve-sentiment[local]'."
+        ) from None
+    except SystemExit:  # as the handler ends a worker
+        os._exit(1)
+
+
+class _Handler:
+    """The handler, loaded and warmed up."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        """Load and warm up; raises ImportError if a package is missing that the archive needs."""
         import yaml
 
         sys.path.insert(0, str(folder))
@@ -29,11 +52,10 @@ class Handler:
         self._handler = import_module(Path(model["handler"]).stem).SentimentHandler()
         self._handler.initialize(self._context)
 
-    def answer(self, bodies: Sequence[bytes]) -> list[tuple[int, bytes]]:
-        """The status and the body of the answer to each request, whose bodies are JSON."""
+    def answers(self, bodies: Sequence[bytes]) -> list[tuple[int, bytes]]:
         self._context.statuses = {}
-        answers = self._handler.handle([{"body": body} for body in bodies], self._context)
-        return [(self._context.statuses[i], answer) for i, answer in enumerate(answers)]
+        contents = self._handler.handle([{"body": body} for body in bodies], self._context)
+        return [(self._context.statuses[i], content) for i, content in enumerate(contents)]
 
 
 class _Context:

@@ -14,12 +14,11 @@ from typing import Any
 from sentiment_client.datasets.columns import concatenated
 from sentiment_client.datasets.parts import Parts, has_run
 from sentiment_client.datasets.progress import progress
-from sentiment_client.datasets.results import failed, scored
-from sentiment_client.datasets.results import with_results as add_results
+from sentiment_client.datasets.results import failed, scored, with_results
 from sentiment_client.datasets.rows import Rows
 from sentiment_client.datasets.sink import check_output, write
 from sentiment_client.datasets.source import Source, skipped
-from sentiment_client.datasets.stream import Predict, with_results
+from sentiment_client.datasets.stream import Scorer
 
 # A part is written after this many rows, bytes or seconds: what a kill can cost.
 ROWS_PER_PART, BYTES_PER_PART, SECONDS_PER_PART = 8192, 1 << 22, 10.0
@@ -64,9 +63,7 @@ class Summary:
     failed: int
 
 
-def score(
-    source: Source, predict: Predict, output: Output, options: Mapping[str, object]
-) -> Summary:
+def score(source: Source, scorer: Scorer, output: Output, options: Mapping[str, object]) -> Summary:
     """Score all rows of `source`, and write those with a result and those without.
 
     `options` is what must not change while a run is continued, by names for an error message.
@@ -79,12 +76,12 @@ def score(
             raise ValueError("The input has no rows.")
         run = {"The input": source.identity or _digest(first), **options}
         with Parts.opened(output.parts, run, restart=output.overwrite) as parts:
-            _score(source, skipped(chain([first], groups), parts.rows), predict, output, parts)
+            _score(source, skipped(chain([first], groups), parts.rows), scorer, output, parts)
             return _finish(parts, output)
 
 
 def _score(
-    source: Source, groups: Iterator[Rows], predict: Predict, output: Output, parts: Parts
+    source: Source, groups: Iterator[Rows], scorer: Scorer, output: Output, parts: Parts
 ) -> None:
     if parts.rows:
         logger.info("continuing after the %s rows that are done", f"{parts.rows:,}")
@@ -93,8 +90,8 @@ def _score(
     due = time.monotonic() + SECONDS_PER_PART
     with progress(source, parts.rows) as advance:
         try:
-            for group, results in with_results(groups, predict):
-                done.append(add_results(group.table, results, rows + 1, output.prefix))
+            for group, results in scorer(groups, parts.rows):
+                done.append(with_results(group.table, results, rows + 1, output.prefix))
                 rows += len(group)
                 advance(len(group))
                 size = sum(table.nbytes for table in done)

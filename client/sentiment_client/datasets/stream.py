@@ -13,6 +13,13 @@ from sentiment_client.models import Result
 
 # `predict_stream` of a client, for texts and errors: reads them when a request can start.
 Predict = Callable[[Iterable[Any]], Generator[Result, None, None]]
+# Takes the rows that are left and the number of rows before them; yields groups with their results.
+Scorer = Callable[[Iterable[Rows], int], Iterator[tuple[Rows, list[Result]]]]
+
+
+def scorer(predict: Predict) -> Scorer:
+    """A scorer by `predict`."""
+    return lambda groups, done: with_results(groups, predict)
 
 
 def with_results(groups: Iterable[Rows], predict: Predict) -> Iterator[tuple[Rows, list[Result]]]:
@@ -25,7 +32,7 @@ def with_results(groups: Iterable[Rows], predict: Predict) -> Iterator[tuple[Row
             yield from rows.texts
 
     results: list[Result] = []
-    with closing(_isolated(texts(), predict)) as stream:
+    with closing(results_of(texts(), predict)) as stream:
         try:
             for result in stream:
                 results.append(result)
@@ -38,11 +45,12 @@ def with_results(groups: Iterable[Rows], predict: Predict) -> Iterator[tuple[Row
             raise
 
 
-def _isolated(texts: Iterator[object], predict: Predict) -> Generator[Result, None, None]:
+def results_of(texts: Iterable[object], predict: Predict) -> Generator[Result, None, None]:
     """`predict`, where a text that fails its whole request fails alone.
 
     Raises the failure if it is not the texts': if every text of the request fails alone, too.
     """
+    texts = iter(texts)
     unanswered: deque[object] = deque()
 
     def remaining() -> Iterator[object]:

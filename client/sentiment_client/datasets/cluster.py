@@ -1,0 +1,195 @@
+"""The engine of an archive on Ray: in the actors of Ray Data, on one machine or on a cluster.
+
+The input is read twice, so that only texts and results travel: a task on this machine reads the
+texts for the actors, and this process the rows that get the results. The results arrive in order.
+"""
+
+import logging
+import os
+import pickle
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+# Before the import, which may read them.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"  # of its part in C++, which prints on stderr
+# Ray of our own listens on 127.0.0.1, as on other systems; on Linux it would listen everywhere.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+import numpy as np
+import ray
+import ray.data
+
+from sentiment_client.datasets.actor import Engine, texts
+from sentiment_client.datasets.archive import unpacked
+from sentiment_client.datasets.local import cores
+from sentiment_client.datasets.rows import Rows
+from sentiment_client.datasets.source import Source
+from sentiment_client.datasets.stream import Scorer
+from sentiment_client.errors import SentimentError
+from sentiment_client.models import Result
+
+LOCAL = "local"
+# Bytes that a Ray of our own may hold besides the archive: texts and results in flight.
+_OBJECT_STORE = 1 << 28
+# How often an actor is started again, after its process or its node has died. Without a limit, a
+# text that kills the process would do so for ever.
+_MAX_RESTARTS = 10
+
+
+@contextmanager
+def ray_scorer(
+    source: Source, archive: Path, address: str, processes: int | None = None
+) -> Iterator[Scorer]:
+    """A scorer of the rows of `source`, in `processes` actors of one thread each.
+
+    `address` is LOCAL for a Ray of our own, which ends with the context; "auto" for the one of this
+    machine; or the host:port of a cluster that this machine is a node of. `processes` is one per
+    core of all nodes if None. Raises ValueError if the source is a pipe or it is not an archive,
+    and ConnectionError if there is no such Ray. The scorer raises SentimentError and ImportError.
+    """
+    if not source.identity:
+        raise ValueError("Ray reads the input in another process, too: name a file, not a pipe.")
+    files = _read(archive)
+    size = sum(content.nbytes for content in files.values())
+    with _quiet(), _connected(address, processes or cores(), size):
+        actors = processes or int(ray.cluster_resources()["CPU"])
+        reference = ray.put(files)
+        del files
+        yield partial(_scored, source, reference, actors)
+
+
+def _read(archive: Path) -> dict[str, Any]:
+    """The content of each file of an archive [bytes], uint8, by its path."""
+    with unpacked(archive) as folder:
+        return {
+            str(path.relative_to(folder)): np.fromfile(path, np.uint8)
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+
+def _scored(
+    source: Source, files: Any, actors: int, groups: Iterable[Rows], done: int
+) -> Iterator[tuple[Rows, list[Result]]]:
+    stream = _results(source, files, actors, done)
+    for rows in groups:
+        results = next(stream, [])
+        if isinstance(results, Exception):
+            raise results
+        if len(results) != len(rows):
+            raise ValueError("The input changed while it was read: start again with --overwrite.")
+        yield rows, results
+
+
+def _results(
+    source: Source, files: Any, actors: int, done: int
+) -> Iterator[list[Result] | Exception]:
+    """The results of each group of rows after the first `done`, or why there are none."""
+    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+    read = {
+        "path": str(Path(source.path).resolve()),
+        "text_column": source.text_column,
+        "format": source.format,
+        "done": done,
+    }
+    dataset = (
+        ray.data.from_items([0])
+        .map_batches(texts, fn_kwargs=read, num_cpus=0, label_selector=here)
+        .map_batches(
+            Engine,
+            # In a list, or Ray would give every actor a copy of its own.
+            fn_constructor_args=(f"sentiment-{secrets.token_hex(8)}", [files]),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=1,
+            ray_remote_args_fn=lambda: {"max_restarts": _MAX_RESTARTS},
+        )
+    )
+    try:
+        for row in dataset.iter_rows():
+            yield pickle.loads(row["results"])  # noqa: S301 - our own actors wrote it
+    except ray.exceptions.ActorDiedError:
+        raise SentimentError(
+            f"A process of the engine has died {_MAX_RESTARTS} times, perhaps for lack of memory: "
+            "run it again with fewer --processes."
+        ) from None
+
+
+@contextmanager
+def _connected(address: str, cpus: int, archive_bytes: int) -> Iterator[None]:
+    silent: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        if address == LOCAL:
+            # Ray asks the metadata services of three clouds where it runs, unless this file in the
+            # home directory tells it, and leaves files there.
+            Path(folder, "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
+            with _environment(HOME=folder, TMPDIR=folder):
+                ray.init(
+                    LOCAL,
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    object_store_memory=archive_bytes + _OBJECT_STORE,
+                    _temp_dir=folder,
+                    _node_ip_address="127.0.0.1",
+                    **silent,
+                )
+        else:
+            _join(address, **silent)
+        try:
+            context = ray.data.DataContext.get_current()
+            context.execution_options.preserve_order = True
+            context.target_max_block_size = 1  # a block per group
+            context.enable_progress_bars = False
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _join(address: str, **options: Any) -> None:
+    if address.startswith("ray://"):
+        raise ValueError(
+            "Ray Data does not work with ray:// addresses: run this on a node of the cluster, with "
+            "--ray auto."
+        )
+    try:
+        ray.init(address, **options)
+    except (ConnectionError, ValueError, RuntimeError):
+        raise ConnectionError(
+            f"No Ray answers at {address!r} that this machine is a node of: start it with "
+            "`ray start`, or use --ray without an address."
+        ) from None
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables for the processes that are started in the context."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Ray's messages, such as those about a dead node, from stdout and stderr."""
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    with (
+        Path(os.devnull).open("w") as nothing,
+        redirect_stdout(nothing),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        yield
