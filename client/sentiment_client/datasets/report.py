@@ -26,8 +26,8 @@ def report(statistics: Statistics, title: str) -> str:
     for name, groups in statistics.groups.items():
         parts.append(_groups(name, groups, palette))
     for label, examples in sorted(statistics.telling.items()):
-        parts.append(_examples(f"Most telling: {label}", examples))
-    parts.append(_examples("Least certain", statistics.uncertain))
+        parts.append(_examples(f"Most telling: {label}", examples, {}))
+    parts.append(_examples("Least certain", statistics.uncertain, palette))
     template = Template(files(__package__).joinpath("report.html").read_text(encoding="utf-8"))
     return template.substitute(title=escape(title), body="\n".join(parts))
 
@@ -39,9 +39,10 @@ def _palette(labels: Counter[str]) -> dict[str, str]:
 
 def _summary(statistics: Statistics) -> str:
     mean = statistics.tokens / statistics.rows
+    truncated = f"{statistics.truncated:,}" if statistics.truncated else "none"
     return (
         f"<p>{statistics.rows:,} texts of {mean:,.0f} tokens on average, "
-        f"{statistics.truncated:,} of them truncated.</p>"
+        f"{truncated} of them truncated.</p>"
     )
 
 
@@ -107,13 +108,15 @@ def _groups(name: str, groups: Mapping[str, Counter[str]], palette: Mapping[str,
     return _section(f"By {name}", "Shares of the labels. " + _legend(palette), rows)
 
 
-def _examples(heading: str, examples: Iterable[Example]) -> str:
-    rows = [[escape(_shortened(e.text)), escape(e.label), f"{e.score:.3f}"] for e in examples]
+def _examples(heading: str, examples: Iterable[Example], palette: Mapping[str, str]) -> str:
+    """A table of a text, its label if that is in the palette, and its score per row."""
     cells = "\n".join(
-        f'<tr><th scope="row">{text}</th><td>{label}</td><td class="number">{score}</td></tr>'
-        for text, label, score in rows
+        f'<tr><th scope="row">{escape(_shortened(e.text))}</th>'
+        + (f'<td class="label">{_key(e.label, palette)}</td>' if palette else "")
+        + f'<td class="number">{e.score:.3f}</td></tr>'
+        for e in examples
     )
-    return f"<h2>{escape(heading)}</h2>\n<table>\n{cells}\n</table>"
+    return f'<h2>{escape(heading)}</h2>\n<table class="examples">\n{cells}\n</table>'
 
 
 def _section(heading: str, note: str, rows: Iterable[Sequence[str]]) -> str:
@@ -127,12 +130,13 @@ def _section(heading: str, note: str, rows: Iterable[Sequence[str]]) -> str:
 
 
 def _bar(counts: Mapping[str, int], most: int, palette: Mapping[str, str]) -> str:
-    """A stacked bar, whose full width is `most`."""
-    rectangles, left = [], 0.0
+    """A stacked bar, whose full width is `most`; a pointer on a part shows its label and share."""
+    rectangles, left, total = [], 0.0, sum(counts.values())
     for label in sorted(counts):
         width = 100 * counts[label] / (most or 1)
         colour = palette.get(label, _COLOURS[-1])
-        title = f"{escape(label)} {counts[label]:,}".strip()
+        number = _share(counts[label], total) if len(counts) > 1 else f"{counts[label]:,}"
+        title = f"{escape(label)} {number}".strip()
         rectangles.append(
             f'<rect x="{left:.3f}" width="{width:.3f}" height="10" fill="{colour}">'
             f"<title>{title}</title></rect>"
