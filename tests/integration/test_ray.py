@@ -17,7 +17,7 @@ from sentiment_client.cli import main
 from tests.integration.test_datasets import TEXTS, wait_for
 from tests.integration.texts import TEXTS as FILMS
 
-# Two nodes on this machine until stdin ends, each with its folder; a line on stdin kills the second.
+# Two nodes, each with its folder, until stdin ends; a line on stdin kills the second.
 NODES = """
 import sys
 from ray.cluster_utils import Cluster

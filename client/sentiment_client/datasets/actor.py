@@ -37,21 +37,25 @@ def texts(
             yield _column("texts", [rows.texts])
 
 
-class Engine:
-    """The engine in an actor, which loads when its first texts arrive."""
+def remove(archive: str) -> None:
+    """Remove what the actors of this node have unpacked."""
+    shutil.rmtree(_folder(archive), ignore_errors=True)
 
-    def __init__(self, run: str, files: list[Any]) -> None:
-        self._folder = Path(tempfile.gettempdir(), run)
-        self._files = files
+
+class Engine:
+    """The engine in an actor, which loads when its first texts arrive.
+
+    `archive` is the name of a folder, the same for all actors of a run. `files` holds a reference
+    to what is in it: arrays of bytes, uint8, by path.
+    """
+
+    def __init__(self, archive: str, files: Sequence[Any]) -> None:
+        self._folder, self._files = _folder(archive), files
         self._client = EngineClient(self._answers)
 
     def __call__(self, texts: Any) -> Any:
         """The results of each group of texts, in place of them."""
         return _column("results", [self._results(group.as_py()) for group in texts["texts"]])
-
-    def __del__(self) -> None:
-        """Remove the archive when the run ends."""
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _results(self, texts: bytes) -> list[Result] | Exception:
         try:
@@ -63,6 +67,11 @@ class Engine:
         if not self._folder.exists():
             _write(ray.get(self._files[0]), self._folder)
         return answers(self._folder, bodies)
+
+
+def _folder(archive: str) -> Path:
+    """The folder of an archive on this node, which all of its actors share."""
+    return Path(tempfile.gettempdir(), archive)
 
 
 def _column(name: str, values: Iterable[object]) -> Any:

@@ -10,9 +10,9 @@ import pickle
 import secrets
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from functools import partial
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ import numpy as np
 import ray
 import ray.data
 
-from sentiment_client.datasets.actor import Engine, texts
+from sentiment_client.datasets.actor import Engine, remove, texts
 from sentiment_client.datasets.archive import unpacked
 from sentiment_client.datasets.local import cores
 from sentiment_client.datasets.rows import Rows
@@ -41,6 +41,8 @@ _OBJECT_STORE = 1 << 28
 # How often an actor is started again, after its process or its node has died. Without a limit, a
 # text that kills the process would do so for ever.
 _MAX_RESTARTS = 10
+_SECONDS_TO_REMOVE = 10
+_NODE = "ray.io/node-id"  # the label by which Ray selects a node
 
 
 @contextmanager
@@ -49,10 +51,10 @@ def ray_scorer(
 ) -> Iterator[Scorer]:
     """A scorer of the rows of `source`, in `processes` actors of one thread each.
 
-    `address` is LOCAL for a Ray of our own, which ends with the context; "auto" for the one of this
-    machine; or the host:port of a cluster that this machine is a node of. `processes` is one per
-    core of all nodes if None. Raises ValueError if the source is a pipe or it is not an archive,
-    and ConnectionError if there is no such Ray. The scorer raises SentimentError and ImportError.
+    `address` is LOCAL for a Ray of our own, which ends with the context; "auto" for the cluster
+    that this machine is a node of; or the host:port of that cluster. `processes` is one per core of
+    all nodes if None. Raises ValueError if the source is a pipe or `archive` is not an archive, and
+    ConnectionError if there is no such cluster. The scorer raises SentimentError and ImportError.
     """
     if not source.identity:
         raise ValueError("Ray reads the input in another process, too: name a file, not a pipe.")
@@ -60,9 +62,13 @@ def ray_scorer(
     size = sum(content.nbytes for content in files.values())
     with _quiet(), _connected(address, processes or cores(), size):
         actors = processes or int(ray.cluster_resources()["CPU"])
-        reference = ray.put(files)
+        run = _Run(source, f"sentiment-{secrets.token_hex(8)}", ray.put(files), actors)
         del files
-        yield partial(_scored, source, reference, actors)
+        try:
+            yield run.scored
+        finally:
+            if address != LOCAL:  # which removes its folder itself
+                run.remove_archives()
 
 
 def _read(archive: Path) -> dict[str, Any]:
@@ -75,52 +81,70 @@ def _read(archive: Path) -> dict[str, Any]:
         }
 
 
-def _scored(
-    source: Source, files: Any, actors: int, groups: Iterable[Rows], done: int
-) -> Iterator[tuple[Rows, list[Result]]]:
-    stream = _results(source, files, actors, done)
-    for rows in groups:
-        results = next(stream, [])
-        if isinstance(results, Exception):
-            raise results
-        if len(results) != len(rows):
-            raise ValueError("The input changed while it was read: start again with --overwrite.")
-        yield rows, results
+@dataclass(frozen=True)
+class _Run:
+    """One run; `files` is a reference to the files of the archive, and `archive` their folder."""
 
+    source: Source
+    archive: str
+    files: Any
+    actors: int
 
-def _results(
-    source: Source, files: Any, actors: int, done: int
-) -> Iterator[list[Result] | Exception]:
-    """The results of each group of rows after the first `done`, or why there are none."""
-    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
-    read = {
-        "path": str(Path(source.path).resolve()),
-        "text_column": source.text_column,
-        "format": source.format,
-        "done": done,
-    }
-    dataset = (
-        ray.data.from_items([0])
-        .map_batches(texts, fn_kwargs=read, num_cpus=0, label_selector=here)
-        .map_batches(
-            Engine,
-            # In a list, or Ray would give every actor a copy of its own.
-            fn_constructor_args=(f"sentiment-{secrets.token_hex(8)}", [files]),
-            batch_size=None,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=actors),
-            num_cpus=1,
-            ray_remote_args_fn=lambda: {"max_restarts": _MAX_RESTARTS},
+    def scored(self, groups: Iterable[Rows], done: int) -> Iterator[tuple[Rows, list[Result]]]:
+        with closing(self._results(done)) as stream:
+            for rows in groups:
+                results = next(stream, [])
+                if isinstance(results, Exception):
+                    raise results
+                if len(results) != len(rows):
+                    raise ValueError(
+                        "The input changed while it was read: start again with --overwrite."
+                    )
+                yield rows, results
+
+    def _results(self, done: int) -> Generator[list[Result] | Exception, None, None]:
+        """The results of each group of rows after the first `done`, or why there are none."""
+        here = {_NODE: ray.get_runtime_context().get_node_id()}
+        source = {
+            "path": str(Path(self.source.path).resolve()),
+            "text_column": self.source.text_column,
+            "format": self.source.format,
+            "done": done,
+        }
+        dataset = (
+            ray.data.from_items([0])
+            .map_batches(texts, fn_kwargs=source, num_cpus=0, label_selector=here)
+            .map_batches(
+                Engine,
+                # In a list, or Ray would give every actor a copy of the files.
+                fn_constructor_args=(self.archive, [self.files]),
+                batch_size=None,
+                batch_format="pyarrow",
+                compute=ray.data.ActorPoolStrategy(size=self.actors),
+                num_cpus=1,
+                ray_remote_args_fn=lambda: {"max_restarts": _MAX_RESTARTS},
+            )
         )
-    )
-    try:
-        for row in dataset.iter_rows():
-            yield pickle.loads(row["results"])  # noqa: S301 - our own actors wrote it
-    except ray.exceptions.ActorDiedError:
-        raise SentimentError(
-            f"A process of the engine has died {_MAX_RESTARTS} times, perhaps for lack of memory: "
-            "run it again with fewer --processes."
-        ) from None
+        try:
+            for row in dataset.iter_rows():
+                yield pickle.loads(row["results"])  # noqa: S301 - written by our own actors
+        except ray.exceptions.RayActorError as error:
+            if error.actor_init_failed:
+                raise SentimentError(
+                    "The engine does not start on a node: install this package there, in the same "
+                    "version and with the extra ray."
+                ) from None
+            raise SentimentError(
+                f"A process of the engine has died {_MAX_RESTARTS} times, perhaps for lack of "
+                "memory: run it again with fewer --processes."
+            ) from None
+
+    def remove_archives(self) -> None:
+        """Remove the archive from every node."""
+        task = ray.remote(num_cpus=0)(remove)
+        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+        tasks = [task.options(label_selector={_NODE: node}).remote(self.archive) for node in nodes]
+        ray.wait(tasks, num_returns=len(tasks), timeout=_SECONDS_TO_REMOVE)
 
 
 @contextmanager
