@@ -217,7 +217,7 @@ def test_warm_up_fails_for_a_model_without_scores(
     monkeypatch.setattr(
         classifier.scorer.engine,
         "logits",
-        lambda rows: np.full((sum(map(len, rows)), 2), np.nan, np.float32),
+        lambda rows: np.full((sum(map(len, rows)), len(classifier.labels)), np.nan, np.float32),
     )
     with pytest.raises(EngineDead):
         classifier.classify(["good"])
@@ -231,15 +231,15 @@ class Packing:
     layout: Layout = "packed"
     pad_to_multiple_of = 1
 
-    def __init__(self, spoils: int) -> None:
-        self.spoils = spoils
+    def __init__(self, labels: int, spoils: int) -> None:
+        self.labels, self.spoils = labels, spoils
 
     def logits(self, rows: Rows) -> NDArray[np.float32]:
-        sums = []
+        sums: list[float] = []
         for row in rows:
             spoilt = any(self.spoils in text for text in row)
-            sums += [[0.0, np.nan if spoilt else float(text.sum())] for text in row]
-        return np.array(sums, np.float32)
+            sums += [np.nan if spoilt else float(text.sum()) for text in row]
+        return np.repeat(np.array(sums, np.float32)[:, None], self.labels, axis=1)
 
 
 def test_nan_of_one_text_does_not_affect_others_in_its_row(
@@ -247,11 +247,12 @@ def test_nan_of_one_text_does_not_affect_others_in_its_row(
 ) -> None:
     texts = ["good", "bad film", "fine", "word " * 100]
     tokens = classifier.tokenizer(texts)
-    monkeypatch.setattr(classifier.scorer, "engine", Packing(spoils=int(tokens[0].ids[1])))
+    engine = Packing(len(classifier.labels), spoils=int(tokens[0].ids[1]))
+    monkeypatch.setattr(classifier.scorer, "engine", engine)
     bad, *others = classifier.score(tokens, options=[Options("none")] * 4)
     assert bad == EngineFailure()
     for encoded, result in zip(tokens[1:], good(others), strict=True):
-        assert result.scores["POSITIVE"] == encoded.ids.sum()
+        assert set(result.scores.values()) == {encoded.ids.sum()}
 
 
 def test_only_the_text_without_tokens_is_refused(classifier: Classifier) -> None:
