@@ -30,6 +30,7 @@ from tests.integration.browser import (
 from tests.integration.texts import TEXTS
 
 LOVELY, AWFUL = "A gripping, beautifully shot film.", "I want my two hours back."
+PLAIN = "The parcel arrived on Tuesday."
 NASTY = (
     """It's "$HOME" & `date` $(id) \\n \\\\ \\u0041 %s ${x} {0} 100 % !! #"""
     " \u00fcber \u65e5\u672c \U0001f3ac \u202e\u2028 </script> <!-- 'EOF'\tend\\"
@@ -66,6 +67,14 @@ def snippet(page: Page, language: str) -> str:
     return page.locator("#code").inner_text()
 
 
+def marks(swatches: Locator) -> list[str]:
+    """The colour of each."""
+    colors: list[str] = swatches.evaluate_all(
+        "swatches => swatches.map((it) => getComputedStyle(it).borderTopColor)"
+    )
+    return colors
+
+
 def labels_of(url: str, texts: list[str]) -> list[str]:
     answer = requests.post(url, json={"texts": texts}, timeout=60).json()
     return [result["sentiment"] for result in answer["results"]]
@@ -77,13 +86,22 @@ def test_the_label_follows_the_text_as_it_is_typed(page: Page, url: str) -> None
     expect(rows(page)).to_have_count(1)
     expect(rows(page).locator("strong")).to_have_text("POSITIVE")
     expect(rows(page).locator(".best")).to_have_text(f"POSITIVE{score:.3f}")
-    expect(rows(page).locator(".bars li")).to_have_count(2)
+    expect(rows(page).locator(".bars li")).to_have_count(3)
     # A screen reader announces it once, when the typing has stopped.
     expect(page.get_by_role("status")).to_have_text(f"POSITIVE, {score:.3f}")
     box(page).fill(AWFUL)
     expect(rows(page).locator("strong")).to_have_text("NEGATIVE")
     expect(page.get_by_role("heading", level=1)).to_have_text("sentiment")
     expect(page.get_by_text("Round trip")).to_be_visible()
+
+
+def test_each_label_has_its_own_mark(page: Page) -> None:
+    box(page).fill(f"{CRITICISM}\n{PLAIN}\n{LOVELY}")
+    labels = ["NEGATIVE", "NEUTRAL", "POSITIVE"]
+    expect(rows(page).locator("strong")).to_have_text(labels)
+    expect(rows(page).locator(".bars li")).to_contain_text(labels * 3)
+    expect(rows(page).locator(".best")).to_contain_text(labels)
+    assert len(set(marks(rows(page).locator(".verdict .swatch")))) == 3
 
 
 def test_clicking_an_example_classifies_it(page: Page) -> None:
@@ -219,6 +237,7 @@ def test_each_sentence_is_shown_with_its_own_label(page: Page, url: str) -> None
     expect(rows(page).first.locator(".chip")).to_have_text(
         "mixed: some sentences clearly positive, others clearly negative"
     )
+    expect(rows(page).first.locator(".chip .swatch")).to_be_visible()
     expect(rows(page).nth(1).locator(".chip")).to_have_count(0)
     # The same tone for the same label, and a fainter one for a lower score.
     colors = (
@@ -335,7 +354,7 @@ def test_everything_has_enough_contrast(browser: Browser, url: str, scheme: str)
         texts, bars = contrasts(page)
         assert len(texts) > 40
         assert [pair for pair in texts if pair[0] < 4.5] == []
-        assert len(bars) == 4
+        assert len(bars) == 6
         assert min(bars) >= 3
 
 
@@ -449,6 +468,10 @@ def test_the_page_shows_neutral_and_uncertain_texts(
         expect(rows(page).locator("strong")).to_have_text(decided)
         expect(page.locator("#summary")).to_have_text(f"1 text: 1 {decided}")
         expect(rows(page).locator(".tag")).to_have_text(f"{decided} {score:.2f}")
+        # The mark of the text is that of the label in the legend.
+        expect(page.locator("#legend")).to_contain_text(decided)
+        (mark,) = marks(rows(page).locator(".verdict .swatch"))
+        assert marks(page.locator("#legend .swatch")) == [mark]
         doubt = rows(page).get_by_text("NEUTRAL is best, but its score is below the threshold")
         certain = decided == "NEUTRAL"
         expect(doubt).to_have_count(0 if certain else 1)

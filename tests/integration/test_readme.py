@@ -1,30 +1,40 @@
 """The examples and facts of the README are true."""
 
-import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 
 import pytest
-import requests
 import yaml
 
-from scripts.archive.agreement import SCORE
 from scripts.launcher.server import Server
 from scripts.paths import ROOT
 from sentiment_client import ManagementClient
-from tests.integration.docs_examples import examples
+from tests.integration.docs_examples import Example, assert_same, examples
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ANSWERED = [example for example in examples("README.md") if example.output]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
-def test_the_answer_at_the_top_of_the_readme_is_real(url: str) -> None:
-    body, shown = re.findall(r"-d '(\{.*\})' localhost\S*\n(\{.*\})\n", README)[0]
-    headers = {"Content-Type": "application/json"}
-    answer = requests.post(url, data=body, headers=headers, timeout=30).json()
-    expected = json.loads(shown)
-    assert list(answer) == list(expected)
-    assert answer["scores"] == pytest.approx(expected["scores"], abs=SCORE)
-    assert (answer["sentiment"], answer["tokens"]) == (expected["sentiment"], expected["tokens"])
+@pytest.mark.parametrize("example", ANSWERED, ids=lambda example: example.code[:80])
+def test_the_readme_shows_real_answers(server: Server, example: Example) -> None:
+    address = server.properties.inference
+    code = example.code.replace("curl ", "curl -s ").replace("localhost:8080", address)
+    code = code.replace(".venv/bin/sentiment", f"{shlex.quote(sys.executable)} -m sentiment_client")
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "client"), "SENTIMENT_ADDRESS": address}
+    done = subprocess.run(
+        ["bash", "-euc", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert_same(done.stdout, example.output or "")
+
+
+def test_the_readme_shows_every_kind_of_answer() -> None:
+    shown = "".join(example.output or "" for example in ANSWERED)
+    for kind in ('"POSITIVE"', '"NEUTRAL"', "UNCERTAIN\t", "\tmixed\t", "\tNEGATIVE\t", "\twhy "):
+        assert kind in shown
 
 
 def test_the_python_code_of_the_readme_runs(server: Server, management: ManagementClient) -> None:
