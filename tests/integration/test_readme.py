@@ -15,15 +15,22 @@ from sentiment_client import ManagementClient
 from tests.integration.docs_examples import Example, assert_same, examples
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ANSWERED = [example for example in examples("README.md") if example.output]
+# The examples with answers; other tests run those of the other documents.
+ANSWERED = [
+    example
+    for document in ("README.md", "docs/cli.md")
+    for example in examples(document)
+    if example.output
+]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("example", ANSWERED, ids=lambda example: example.code[:80])
-def test_the_readme_shows_real_answers(server: Server, example: Example) -> None:
+def test_the_answers_that_are_shown_are_real(server: Server, example: Example) -> None:
     address = server.properties.inference
     code = example.code.replace("curl ", "curl -s ").replace("localhost:8080", address)
-    code = code.replace(".venv/bin/sentiment", f"{shlex.quote(sys.executable)} -m sentiment_client")
+    command = f"{shlex.quote(sys.executable)} -m sentiment_client predict"
+    code = code.replace(".venv/bin/", "").replace("sentiment predict", command)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "client"), "SENTIMENT_ADDRESS": address}
     done = subprocess.run(
         ["bash", "-euc", code], env=environment, capture_output=True, text=True, check=True
@@ -32,7 +39,7 @@ def test_the_readme_shows_real_answers(server: Server, example: Example) -> None
 
 
 def test_the_readme_shows_every_kind_of_answer() -> None:
-    shown = "".join(example.output or "" for example in ANSWERED)
+    shown = "".join(example.output or "" for example in examples("README.md"))
     for kind in ('"POSITIVE"', '"NEUTRAL"', "UNCERTAIN\t", "\tmixed\t", "\tNEGATIVE\t", "\twhy "):
         assert kind in shown
 
