@@ -29,7 +29,7 @@ from tests.integration.browser import (
 )
 from tests.integration.texts import TEXTS
 
-LOVELY, AWFUL = "A gripping, beautifully shot film.", "I want my two hours back."
+LOVELY, AWFUL = "A gripping, beautifully shot film.", "A terrible, boring mess."
 PLAIN = "The parcel arrived on Tuesday."
 NASTY = (
     """It's "$HOME" & `date` $(id) \\n \\\\ \\u0041 %s ${x} {0} 100 % !! #"""

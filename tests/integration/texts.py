@@ -7,7 +7,7 @@ TEXTS = (
     "Wooden acting, a muddled plot and an ending that cheats.",
     "I laughed, I cried, and I want to see it again.",
     "It looks cheap and sounds worse.",
-    "Slow to start, but what a finish!",
+    "Slow to start, but the finish is wonderful!",
     "Not even the soundtrack could save this mess.",
     "Funny, warm and wise.",
     "I have rarely been so bored in a cinema.",

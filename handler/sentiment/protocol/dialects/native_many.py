@@ -46,7 +46,7 @@ OPERATION = Operation(
     summary="Many texts, each with its own answer or error",
     body=TextsBody,
     answers=(TextsAnswer,),
-    example={"texts": ["Funny, warm and wise.", "I want my two hours back."]},
+    example={"texts": ["Funny, warm and wise.", "A terrible, boring mess."]},
 )
 
 
