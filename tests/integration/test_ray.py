@@ -135,9 +135,9 @@ def test_a_cluster_that_loses_a_node_writes_what_the_local_engine_writes(
 
     run = [sys.executable, "-c", COMMAND]
     run += command(source, target, archive, "--ray", nodes.address, "--json")
-    with subprocess.Popen(run) as process:
+    with subprocess.Popen(run) as killed:
         wait_for(lambda: list(tmp_path.glob("out.parquet.parts/*.parquet")))
-        process.kill()
+        killed.kill()
     archives = set(nodes.second.glob("sentiment-*"))
     with subprocess.Popen(
         run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

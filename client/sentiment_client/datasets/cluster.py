@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import secrets
+import socket
 import tempfile
 import warnings
 from collections.abc import Generator, Iterable, Iterator
@@ -41,7 +42,7 @@ _OBJECT_STORE = 1 << 28
 # How often an actor is started again, after its process or its node has died. Without a limit, a
 # text that kills the process would do so for ever.
 _MAX_RESTARTS = 10
-_SECONDS_TO_REMOVE = 10
+_SECONDS_TO_CONNECT, _SECONDS_TO_REMOVE = 10, 10
 _NODE = "ray.io/node-id"  # the label by which Ray selects a node
 
 
@@ -184,8 +185,11 @@ def _join(address: str, **options: Any) -> None:
             "--ray auto."
         )
     try:
+        if address != "auto":  # Ray would try to connect for minutes
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_SECONDS_TO_CONNECT).close()
         ray.init(address, **options)
-    except (ConnectionError, ValueError, RuntimeError):
+    except (OSError, ValueError, RuntimeError):
         raise ConnectionError(
             f"No Ray answers at {address!r} that this machine is a node of: start it with "
             "`ray start`, or use --ray without an address."
