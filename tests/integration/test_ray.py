@@ -32,7 +32,7 @@ def node(folder):
 
 cluster = Cluster(
     initialize_head=True,
-    head_node_args={**node(sys.argv[1]), "temp_dir": sys.argv[1], "include_dashboard": False},
+    head_node_args={**node(sys.argv[1]), "include_dashboard": False},
 )
 second = cluster.add_node(**node(sys.argv[2]))
 print(cluster.address, flush=True)
@@ -53,13 +53,14 @@ sys.exit(main())
 
 @dataclass(frozen=True)
 class Nodes:
-    """A cluster; `second` is the temporary folder of its second node, which is killed by `kill`."""
+    """A cluster; `first` and `second` are the temporary folders of its nodes."""
 
     process: "subprocess.Popen[str]"
     address: str
+    first: Path
     second: Path
 
-    def kill(self) -> None:
+    def kill_second(self) -> None:
         assert self.process.stdin
         print(file=self.process.stdin, flush=True)
 
@@ -92,17 +93,27 @@ def nodes(work: Path) -> Iterator[Nodes]:
         try:
             address = process.stdout.readline().strip()
             assert address
-            yield Nodes(process, address, second)
+            yield Nodes(process, address, first, second)
         finally:
             assert process.stdin
             process.stdin.close()
             process.wait(60)
 
 
-def write(path: Path, count: int) -> Path:
-    texts = [*TEXTS[:4], "bad \ud800", None, *(f"{FILMS[i % 10]} Take {i}." for i in range(count))]
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("source") / "in.jsonl"
+    texts = [*TEXTS[:4], "bad \ud800", None, *(f"{FILMS[i % 10]} Take {i}." for i in range(1_500))]
     rows = [{"id": i, "text": text} for i, text in enumerate(texts)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(source: Path, archive: Path) -> Path:
+    """What the local engine writes."""
+    path = source.with_name("local.parquet")
+    assert main(command(source, path, archive, "--engine", "local", "--processes", "1")) == 1
     return path
 
 
@@ -126,38 +137,39 @@ def assert_same(found: Path, expected: Path) -> None:
 
 
 def test_a_cluster_that_loses_a_node_writes_what_the_local_engine_writes(
-    nodes: Nodes, archive: Path, tmp_path: Path
+    source: Path, expected: Path, nodes: Nodes, archive: Path, tmp_path: Path
 ) -> None:
     """Also where the command is killed and continued."""
-    source = write(tmp_path / "in.jsonl", 3_000)
-    local, target = tmp_path / "local.parquet", tmp_path / "out.parquet"
-    assert main(command(source, local, archive, "--engine", "local", "--processes", "1")) == 1
-
+    target = tmp_path / "out.parquet"
     run = [sys.executable, "-c", COMMAND]
     run += command(source, target, archive, "--ray", nodes.address, "--json")
     with subprocess.Popen(run) as killed:
         wait_for(lambda: list(tmp_path.glob("out.parquet.parts/*.parquet")))
         killed.kill()
-    archives = set(nodes.second.glob("sentiment-*"))
+    of_killed = archives(nodes.first) | archives(nodes.second)
     with subprocess.Popen(
         run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_for(lambda: set(nodes.second.glob("sentiment-*")) - archives)  # an actor has rows
-        nodes.kill()
+        wait_for(lambda: archives(nodes.second) - of_killed)  # an actor has rows
+        nodes.kill_second()
         out, err = process.communicate()
     assert process.returncode == 1
     assert "continuing after the" in err
     assert err.count("\n") == 1  # Ray prints nothing
     assert json.loads(out)["failed"] == 4
-    assert_same(target, local)
+    assert archives(nodes.first) <= of_killed
+    assert_same(target, expected)
+
+
+def archives(node: Path) -> set[str]:
+    """The names of the folders with an archive that this node has."""
+    return {path.name for path in node.glob("sentiment-*")}
 
 
 def test_ray_of_our_own_listens_on_loopback_and_leaves_nothing(
-    archive: Path, tmp_path: Path, work: Path
+    source: Path, expected: Path, archive: Path, tmp_path: Path, work: Path
 ) -> None:
-    source = write(tmp_path / "in.jsonl", 600)
-    local, target = tmp_path / "local.parquet", tmp_path / "out.parquet"
-    assert main(command(source, local, archive, "--engine", "local", "--processes", "1")) == 1
+    target = tmp_path / "out.parquet"
     run = [sys.executable, "-m", "sentiment_client"]
     run += command(source, target, archive, "--ray", "--processes", "1")
     with subprocess.Popen(run, env=os.environ | {"TMPDIR": str(work)}) as process:
@@ -174,7 +186,7 @@ def test_ray_of_our_own_listens_on_loopback_and_leaves_nothing(
     assert {address.removeprefix("::ffff:") for address in addresses} <= {"127.0.0.1", "::1"}
     assert not psutil.wait_procs(processes, 30)[1]
     assert list(work.iterdir()) == []
-    assert_same(target, local)
+    assert_same(target, expected)
 
 
 def connections(process: psutil.Process) -> Any:

@@ -119,6 +119,16 @@ def assert_silent(report: Report) -> None:
     assert [path for path in report.files if not path.startswith(f"{ROOT}/")] == []
 
 
+def test_ray_does_not_use_the_network(work: Path, archive: Path) -> None:
+    source, target = work / "in.txt", work / "out.csv"
+    source.write_text("A good film.\n")
+    command = [str(work), PYTHON, "-m", "sentiment_client", "score", str(source)]
+    command += ["--output", str(target), "--archive", str(archive), "--ray", "--processes", "1"]
+    scored = run(work, [command], ROOT)
+    assert_silent(scored)
+    assert scored.output == f"1 rows scored: {target}\n"
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM)
 def test_the_browser_of_the_tests_does_not_use_the_network(work: Path) -> None:
     assert_silent(run(work, [[str(ROOT), PYTHON, "-c", BROWSER]], ROOT))

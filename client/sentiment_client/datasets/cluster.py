@@ -9,6 +9,7 @@ import os
 import pickle
 import secrets
 import socket
+import sys
 import tempfile
 import warnings
 from collections.abc import Generator, Iterable, Iterator
@@ -156,7 +157,7 @@ def _connected(address: str, cpus: int, archive_bytes: int) -> Iterator[None]:
             # Ray asks the metadata services of three clouds where it runs, unless this file in the
             # home directory tells it, and leaves files there.
             Path(folder, "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
-            with _environment(HOME=folder, TMPDIR=folder):
+            with _environment(HOME=folder, TMPDIR=folder), _stderr_discarded():
                 ray.init(
                     LOCAL,
                     num_cpus=cpus,
@@ -188,7 +189,8 @@ def _join(address: str, **options: Any) -> None:
         if address != "auto":  # Ray would try to connect for minutes
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=_SECONDS_TO_CONNECT).close()
-        ray.init(address, **options)
+        with _stderr_discarded():
+            ray.init(address, **options)
     except (OSError, ValueError, RuntimeError):
         raise ConnectionError(
             f"No Ray answers at {address!r} that this machine is a node of: start it with "
@@ -209,6 +211,22 @@ def _environment(**variables: str) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _stderr_discarded() -> Iterator[None]:
+    """Keep the part of Ray in C++ from printing the level of its log, which we have set."""
+    if sys.stderr is None:
+        yield
+        return
+    with Path(os.devnull).open("w") as nothing:
+        before = os.dup(2)
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
 
 
 @contextmanager
