@@ -13,6 +13,8 @@ from scripts.failure import Failure
 
 # The release that works with the protobuf that is pinned here.
 SENTENCEPIECE = "sentencepiece==0.2.1"
+# Files of vocabularies that need no conversion.
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 
 
 def load_tokenizer(model: str) -> Any:
@@ -47,6 +49,8 @@ def load_tokenizer(model: str) -> Any:
                 f"{model} has its vocabulary only in {converts}, which cannot be read: load the "
                 "tokenizer where it works, and save it as tokenizer.json."
             ) from None
+        if not any(file_of(model, name) for name in VOCABULARIES):
+            raise _no_vocabulary(model) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Failure(f"{model} has a tokenizer that cannot be read: {reason}") from None
     if not getattr(tokenizer, "is_fast", False):
@@ -56,11 +60,15 @@ def load_tokenizer(model: str) -> Any:
         )
     files = [name for name in type(tokenizer).vocab_files_names.values() if name]
     if not any(file_of(model, name) for name in {"tokenizer.json", *files}) and not converts:
-        raise Failure(
-            f"{model} has no vocabulary, so that its tokenizer knows no words: save the "
-            "tokenizer's own files (tokenizer.json) next to the weights."
-        )
+        raise _no_vocabulary(model)
     return tokenizer
+
+
+def _no_vocabulary(model: str) -> Failure:
+    return Failure(
+        f"{model} has no vocabulary, so that its tokenizer knows no words: save the tokenizer's "
+        "own files (tokenizer.json) next to the weights."
+    )
 
 
 def check_vocabulary(model: str, tokenizer: Any, rows: int | None) -> None:

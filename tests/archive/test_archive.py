@@ -21,7 +21,7 @@ from tests.checkpoints import checkpoint
 
 MODEL = ROOT / "model"
 MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
-MODEL_FILES |= {"model/tokenizer_config.json"}
+MODEL_FILES |= {"model/tokenizer_config.json", "model/calibration.json"}
 ENGINE_FILES = {
     f"model/{name}" for name in (AGREEMENT_FILE, "model.bin", *ENGINE_MODEL_FILES.values())
 }

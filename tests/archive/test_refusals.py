@@ -239,9 +239,12 @@ def test_a_damaged_tokenizer_is_refused(tmp_path: Path) -> None:
     assert "tokenizer.json" in refusal(folder, tmp_path)
 
 
-def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["BertTokenizer", "TokenizersBackend"])
+def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path: Path, kind: str) -> None:
     folder = checkpoint(tmp_path / "own")
     (folder / "tokenizer.json").unlink()
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": kind}))
     assert "has no vocabulary" in refusal(folder, tmp_path)
 
 

@@ -33,7 +33,8 @@ def test_scores_are_as_served_with_their_logits(classifier: Classifier) -> None:
     texts = [*PRAISE, *BLAME, "word " * 2_000]
     scores = score(classifier, texts, "texts")
     assert scores.probabilities.shape == (11, len(classifier.labels))
-    np.testing.assert_allclose(scores.probabilities, softmax(scores.logits), atol=1e-5)
+    served = softmax(scores.logits / classifier.temperature)
+    np.testing.assert_allclose(scores.probabilities, served, atol=1e-5)
     assert scores.truncated.tolist() == [False] * 10 + [True]
     best = [classifier.labels[number] for number in scores.probabilities.argmax(axis=1)]
     assert best[:10] == ["POSITIVE"] * 5 + ["NEGATIVE"] * 5

@@ -34,10 +34,11 @@ def test_the_client_sends_its_version() -> None:
 def test_the_published_package_depends_only_on_what_the_client_needs() -> None:
     """Dependencies of developers are in dependency groups, which the metadata omits."""
     metadata = importlib.metadata.metadata("torchserve-sentiment")
-    assert metadata.get_all("Provides-Extra") == ["async", "grpc", "data", "local"]
+    assert metadata.get_all("Provides-Extra") == ["async", "grpc", "data", "local", "ray"]
     assert metadata["License-Expression"] == "Apache-2.0"
     requirements = metadata.get_all("Requires-Dist") or []
-    names = {re.split(r"[<>=;]", item)[0] for item in requirements if "local" not in item}
+    without_engine = [item for item in requirements if not re.search(r'"(local|ray)"', item)]
+    names = {re.split(r"[<>=;]", item)[0] for item in without_engine}
     assert names == {"requests", "httpx", "grpcio", "protobuf", "pyarrow", "tqdm"}
     assert [item for item in requirements if "extra" not in item] == ["requests<3,>=2.32"]
 
