@@ -15,7 +15,7 @@ from tests.unit.test_dialects import GOOD, PREDICTIONS, SERVICE, decode
 
 BAD = Prediction("NEGATIVE", 0.9, {"NEGATIVE": 0.9, "POSITIVE": 0.1}, tokens=3)
 # Not clear enough to count.
-FAINT = Prediction("POSITIVE", 0.65, {"NEGATIVE": 0.35, "POSITIVE": 0.65}, tokens=3)
+FAINT = Prediction("POSITIVE", 0.45, {"NEGATIVE": 0.2, "NEUTRAL": 0.35, "POSITIVE": 0.45}, tokens=3)
 KEYS = [{"text": "a"}, {"texts": ["a"]}]
 
 
