@@ -38,6 +38,7 @@ from sentiment_client.errors import SentimentError
 from sentiment_client.models import Result
 
 LOCAL = "local"
+_SILENT: Any = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 # Bytes that a Ray of our own may hold besides the archive: texts and results in flight.
 _OBJECT_STORE = 1 << 28
 # How often an actor is started again, after its process or its node has died. Without a limit, a
@@ -151,35 +152,38 @@ class _Run:
 
 @contextmanager
 def _connected(address: str, cpus: int, archive_bytes: int) -> Iterator[None]:
-    silent: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    with _started(cpus, archive_bytes) if address == LOCAL else _joined(address):
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.target_max_block_size = 1  # a block per group
+        context.enable_progress_bars = False
+        yield
+
+
+@contextmanager
+def _started(cpus: int, archive_bytes: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        if address == LOCAL:
-            # Ray asks the metadata services of three clouds where it runs, unless this file in the
-            # home directory tells it, and leaves files there.
-            Path(folder, "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
-            with _environment(HOME=folder, TMPDIR=folder), _stderr_discarded():
-                ray.init(
-                    LOCAL,
-                    num_cpus=cpus,
-                    include_dashboard=False,
-                    object_store_memory=archive_bytes + _OBJECT_STORE,
-                    _temp_dir=folder,
-                    _node_ip_address="127.0.0.1",
-                    **silent,
-                )
-        else:
-            _join(address, **silent)
+        # Ray asks the metadata services of three clouds where it runs, unless this file in the home
+        # directory tells it, and leaves files there.
+        Path(folder, "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
+        with _environment(HOME=folder, TMPDIR=folder), _stderr_discarded():
+            ray.init(
+                LOCAL,
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=archive_bytes + _OBJECT_STORE,
+                _temp_dir=folder,
+                _node_ip_address="127.0.0.1",
+                **_SILENT,
+            )
         try:
-            context = ray.data.DataContext.get_current()
-            context.execution_options.preserve_order = True
-            context.target_max_block_size = 1  # a block per group
-            context.enable_progress_bars = False
             yield
         finally:
             ray.shutdown()
 
 
-def _join(address: str, **options: Any) -> None:
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
     if address.startswith("ray://"):
         raise ValueError(
             "Ray Data does not work with ray:// addresses: run this on a node of the cluster, with "
@@ -190,12 +194,16 @@ def _join(address: str, **options: Any) -> None:
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=_SECONDS_TO_CONNECT).close()
         with _stderr_discarded():
-            ray.init(address, **options)
+            ray.init(address, **_SILENT)
     except (OSError, ValueError, RuntimeError):
         raise ConnectionError(
             f"No Ray answers at {address!r} that this machine is a node of: start it with "
             "`ray start`, or use --ray without an address."
         ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 @contextmanager
