@@ -21,7 +21,9 @@ from tests.checkpoints import checkpoint
 
 MODEL = ROOT / "model"
 MODEL_FILES = {f"model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")}
-MODEL_FILES |= {"model/tokenizer_config.json", "model/calibration.json"}
+MODEL_FILES |= {"model/tokenizer_config.json"}
+# A checkpoint without it loads: its logits are not scaled.
+CALIBRATION = "model/calibration.json"
 ENGINE_FILES = {
     f"model/{name}" for name in (AGREEMENT_FILE, "model.bin", *ENGINE_MODEL_FILES.values())
 }
@@ -44,7 +46,7 @@ def test_the_archive_holds_the_handler_the_model_and_the_manifest(archive: Path)
         for path in (ROOT / "handler").rglob("*")
         if path.suffix in (".py", ".yaml", ".html")
     }
-    assert names == handler | MODEL_FILES | ENGINE_FILES | {"MAR-INF/MANIFEST.json"}
+    assert names == handler | MODEL_FILES | ENGINE_FILES | {CALIBRATION, "MAR-INF/MANIFEST.json"}
     assert manifest["model"]["modelName"] == "sentiment"
     assert manifest["model"]["handler"] == "sentiment_handler.py"
     assert manifest["model"]["configFile"] == "model-config.yaml"
