@@ -528,12 +528,22 @@ def test_the_summary_is_json_on_request(
     }
 
 
-def test_a_missing_extra_is_named() -> None:
+@pytest.mark.parametrize(
+    ("module", "extra", "arguments"),
+    [("pyarrow", "data", []), ("ray", "ray", ["--ray", "--archive", "in.csv"])],
+)
+def test_a_missing_extra_is_named(
+    tmp_path: Path, module: str, extra: str, arguments: list[str]
+) -> None:
+    write_csv(tmp_path / "in.csv", ["good"])
     code = (
-        "import sys; sys.modules['pyarrow'] = None; from sentiment_client.cli import main; main()"
+        f"import sys; sys.modules[{module!r}] = None; from sentiment_client.cli import main; main()"
     )
-    run = [sys.executable, "-c", code, "score", "in.csv", "--output", "out.csv"]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    run = [sys.executable, "-c", code, "score", "in.csv", "--output", "out.csv", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "client")}
+    done = subprocess.run(
+        run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.stderr == (
-        "sentiment: This command needs pyarrow: pip install 'torchserve-sentiment[data]'.\n"
+        f"sentiment: This command needs {module}: pip install 'torchserve-sentiment[{extra}]'.\n"
     )

@@ -166,16 +166,19 @@ def _started(cpus: int, archive_bytes: int) -> Iterator[None]:
         # Ray asks the metadata services of three clouds where it runs, unless this file in the home
         # directory tells it, and leaves files there.
         Path(folder, "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
-        with _environment(HOME=folder, TMPDIR=folder), _stderr_discarded():
-            ray.init(
-                LOCAL,
-                num_cpus=cpus,
-                include_dashboard=False,
-                object_store_memory=archive_bytes + _OBJECT_STORE,
-                _temp_dir=folder,
-                _node_ip_address="127.0.0.1",
-                **_SILENT,
-            )
+        try:
+            with _environment(HOME=folder, TMPDIR=folder), _stderr_discarded():
+                ray.init(
+                    LOCAL,
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    object_store_memory=archive_bytes + _OBJECT_STORE,
+                    _temp_dir=folder,
+                    _node_ip_address="127.0.0.1",
+                    **_SILENT,
+                )
+        except Exception as error:  # Ray raises no narrower type
+            raise ConnectionError(f"Ray does not start on this machine: {error}") from error
         try:
             yield
         finally:
