@@ -64,7 +64,7 @@ def ray_scorer(
     files = _read(archive)
     size = sum(content.nbytes for content in files.values())
     with _quiet(), _connected(address, processes or cores(), size):
-        actors = processes or int(ray.cluster_resources()["CPU"])
+        actors = processes or max(1, int(ray.cluster_resources().get("CPU", 1)))
         run = _Run(source, f"sentiment-{secrets.token_hex(8)}", ray.put(files), actors)
         del files
         try:
