@@ -52,7 +52,8 @@ def quantize(model: ModelProto) -> ModelProto:
         if f"{weight}_int8" not in constants:
             whole, scale = _columns(weights[weight])
             constants |= {f"{weight}_int8": whole, f"{weight}_scale": scale}
-            constants[f"{weight}_sum"] = whole.sum(axis=0, dtype=np.float32) * scale
+            if one_sided:
+                constants[f"{weight}_sum"] = whole.sum(axis=0, dtype=np.float32) * scale
         product = [f"{row}_int8", f"{weight}_int8", "int8_one", f"{weight}_scale", zero]
         scaled = f"{y}_scaled" if one_sided else y
         nodes += [

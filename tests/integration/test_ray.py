@@ -71,8 +71,8 @@ def nodes(work: Path) -> Iterator[Nodes]:
     for folder in (first, second):
         folder.mkdir()
     (first / "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
-    # Whoever starts a cluster is asked for usage statistics, and tells Ray's authors that there are
-    # none: a port that nobody listens on is as far as they get.
+    # When a cluster starts, Ray reports to its authors even that usage statistics are off. Nobody
+    # listens on this port, so the report gets no further.
     environment = os.environ | {
         "HOME": str(first),
         "TMPDIR": str(first),

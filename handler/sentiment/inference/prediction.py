@@ -12,7 +12,7 @@ class Prediction:
     `scores` holds the score of each label to choose from, unrounded, in the model's order.
     `tokens` is the number of scored tokens, special tokens included, in `windows` windows that
     overlap; `truncated` means that the text goes on after them. `sentences` and `words` are None
-    unless they were asked for.
+    unless they were requested.
     """
 
     label: str

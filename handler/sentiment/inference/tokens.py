@@ -14,7 +14,7 @@ class Tokens:
     """What is scored for one text: token ids, int32 [tokens], special tokens included.
 
     Each of `windows` has at most `max_tokens`; those of a long text overlap. `truncated` means that
-    the text goes on after the last one. `sentences` and `words` are empty unless asked for.
+    the text goes on after the last one. `sentences` and `words` are empty unless requested.
     """
 
     windows: tuple[Ids, ...]
