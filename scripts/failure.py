@@ -13,6 +13,11 @@ class Failure(Exception):
         self.log = log
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what `error` says, or its type if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def reports_failures(
     *, os_error: str = "", interrupted: str = "Interrupted."
 ) -> Callable[[Callable[[], None]], Callable[[], int]]:

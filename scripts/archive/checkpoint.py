@@ -8,7 +8,7 @@ from typing import Any
 from scripts.archive.labels import label_names
 from scripts.archive.task import check_task
 from scripts.archive.vocabulary import check_vocabulary, file_of, load_tokenizer, read_json
-from scripts.failure import Failure
+from scripts.failure import Failure, first_line
 from scripts.silence import allow_hub
 
 # What `make calibrate` writes; the handler reads it under this name.
@@ -165,4 +165,4 @@ def _drop_custom_code(path: Path) -> None:
 def _reason(error: Exception) -> str:
     if type(error).__name__ == "SafetensorError":
         return f"its weights are damaged or truncated ({error}); copy or download them again."
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first_line(error)

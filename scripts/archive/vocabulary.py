@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from scripts.failure import Failure
+from scripts.failure import Failure, first_line
 
 # The release that works with the protobuf that is pinned here.
 SENTENCEPIECE = "sentencepiece==0.2.1"
@@ -51,8 +51,7 @@ def load_tokenizer(model: str) -> Any:
             ) from None
         if not any(file_of(model, name) for name in VOCABULARIES):
             raise _no_vocabulary(model) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Failure(f"{model} has a tokenizer that cannot be read: {reason}") from None
+        raise Failure(f"{model} has a tokenizer that cannot be read: {first_line(error)}") from None
     if not getattr(tokenizer, "is_fast", False):
         raise Failure(
             f"{model} has no fast tokenizer ({type(tokenizer).__name__} is a Python one): "
