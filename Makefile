@@ -22,8 +22,10 @@ stop:  ## Stop the server
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.launcher.serve stop; \
 	else echo "The server was not running."; fi
 
+# VERSION=2.0 writes model_store/sentiment-2.0.mar, for `sentiment deploy`.
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
-	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)")
+	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)") \
+	$(if $(VERSION),--version "$(VERSION)")
 
 # Files in their order: else those with one long test come last, and one process waits for the other.
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, most of them against a real server

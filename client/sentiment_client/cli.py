@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO, cast
 
 from sentiment_client._version import __version__
-from sentiment_client.commands import compare, predict, report, score, status, workers
+from sentiment_client.commands import (
+    compare,
+    deploy,
+    predict,
+    report,
+    rollback,
+    score,
+    status,
+    versions,
+    workers,
+)
 from sentiment_client.errors import SentimentError, Unauthorized
 
 EPILOG = """\
@@ -19,6 +29,8 @@ examples:
   sentiment score reviews.csv --column review --output scored.parquet
   sentiment report scored.parquet --column review --by product
   sentiment compare localhost:8080 localhost:9080 texts.csv --max-flips 1%
+  sentiment deploy sentiment-2.mar --check texts.csv --max-flips 1%
+  sentiment rollback
   sentiment workers 2
   sentiment status --management 10.0.0.7:8081
 
@@ -32,6 +44,9 @@ COMMANDS = {
     "score": score,
     "report": report,
     "compare": compare,
+    "deploy": deploy,
+    "rollback": rollback,
+    "versions": versions,
     "workers": workers,
     "status": status,
 }

@@ -22,7 +22,9 @@ from scripts.archive.checkpoint import MODEL_FILES, save_checkpoint
 from scripts.archive.labels import check_size
 from scripts.archive.texts import SAVED_TEXTS, comparison_texts, save_texts
 from scripts.failure import Failure, reports_failures
-from scripts.paths import ROOT
+from scripts.paths import MODEL_STORE, ROOT
+
+FIRST_VERSION = "1.0"
 
 
 @reports_failures(os_error="The archive cannot be written")
@@ -34,10 +36,15 @@ def main() -> None:
         "--texts", type=Path, help="texts to compare engines on, one per line (default: bundled)"
     )
     parser.add_argument("--name", default="sentiment", help="name of the model in URLs")
-    parser.add_argument("--version", default="1.0")
-    parser.add_argument("--output", type=Path, help="default: model_store/NAME.mar")
+    parser.add_argument("--version", default=FIRST_VERSION)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help=f"default: model_store/NAME.mar, or NAME-VERSION.mar unless that is {FIRST_VERSION}",
+    )
     args = parser.parse_args()
-    output = args.output or ROOT / "model_store" / f"{args.name}.mar"
+    stem = args.name if args.version == FIRST_VERSION else f"{args.name}-{args.version}"
+    output = args.output or MODEL_STORE / f"{stem}.mar"
     # Remembered, so that a rebuild after a change of the handler keeps the user's model.
     last = output.with_suffix(".model")
     remembered = last.read_text(encoding="utf-8").splitlines() if last.exists() else ["model"]
@@ -63,7 +70,7 @@ def build(
     model: str,
     output: Path,
     name: str = "sentiment",
-    version: str = "1.0",
+    version: str = FIRST_VERSION,
     texts: Path | None = None,
 ) -> list[str]:
     """Build and check the archive, move it to `output`, return its labels; raises Failure.

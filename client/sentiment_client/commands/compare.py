@@ -60,12 +60,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(comparison.as_dict())
     else:
-        _print(comparison)
-    if args.max_flips is None:
-        return 0
-    number, is_percentage = args.max_flips
+        print_comparison(comparison)
+    return int(exceeded(comparison, args.max_flips))
+
+
+def exceeded(comparison: Any, max_flips: tuple[float, bool] | None) -> bool:
+    """Whether more labels change than `max_flips`, a `limit`, allows; None allows any number."""
+    if max_flips is None:
+        return False
+    number, is_percentage = max_flips
     most = number / 100 * comparison.total.rows if is_percentage else number
-    return int(comparison.total.flips > most)
+    return bool(comparison.total.flips > most)
 
 
 def _client(args: argparse.Namespace, target: str) -> AbstractContextManager[SentimentClient]:
@@ -75,7 +80,8 @@ def _client(args: argparse.Namespace, target: str) -> AbstractContextManager[Sen
     return inference_client(args, address=target)
 
 
-def _print(comparison: Any) -> None:
+def print_comparison(comparison: Any) -> None:
+    """Print how much changes, per slice, and the worst examples."""
     total = comparison.total.as_dict()
     print(f"{total['flips']:,} of {total['rows']:,} labels change ({total['flip_rate']:.2%})")
     quantiles = ", ".join(f"p{q} {comparison.quantile(q / 100):.3f}" for q in (50, 95, 99))

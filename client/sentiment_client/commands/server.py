@@ -12,12 +12,14 @@ def inference_client(
     args: argparse.Namespace,
     *,
     address: str | None = None,
+    version: str | None = None,
     max_concurrency: int = MAX_CONCURRENCY,
 ) -> SentimentClient:
     """A client of `args.address`, or of another `address`, which has no management address."""
     return SentimentClient(
         address or args.address,
         model=args.model,
+        version=version,
         timeout=(3.05, args.timeout),
         token_file=args.token_file or None,
         management=None if address else _management_address(args),
