@@ -26,6 +26,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     tokens_per_microbatch: Positive | Literal["auto"]
     batch_seconds: Positive
     threads: Positive
+    background_models: list[str]
 
     @classmethod
     def from_yaml(cls, config: Mapping[str, Any] | None) -> Self:
