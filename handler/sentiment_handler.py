@@ -7,6 +7,7 @@ request's id and the place in the code, never with the client's text.
 
 import logging
 import os
+import resource
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class SentimentHandler:
 
     def initialize(self, context: Any) -> None:
         """Load the checkpoint and warm it up: when this returns, the worker is ready."""
+        # A core file of this process would hold clients' texts.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         properties = context.system_properties
         settings = Settings.from_yaml(context.model_yaml_config)
         if context.model_name in settings.background_models:
