@@ -155,8 +155,9 @@ class Classifier:
         for (tokens, logits), windows, prediction in zip(
             texts, of_windows, predictions, strict=True
         ):
-            ends = np.cumsum([len(windows), len(tokens.sentences)])
-            _, of_sentences, of_words = np.split(logits, ends)
+            # Slices, since this runs for every text: np.split takes 20 times as long.
+            words = len(windows) + len(tokens.sentences)
+            of_sentences, of_words = logits[len(windows) : words], logits[words:]
             yield replace(
                 prediction,
                 tokens=sum(map(len, tokens.windows)),
