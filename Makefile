@@ -16,10 +16,10 @@ help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 serve: .venv/.serve  ## Start the server and show a prediction
-	@$(VENV)/python -m scripts.launcher.serve start
+	@$(VENV)/python -m scripts.launcher serve
 
-stop:  ## Stop the server
-	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.launcher.serve stop; \
+stop:  ## Answer what is in flight, and stop the server
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.launcher stop; \
 	else echo "The server was not running."; fi
 
 # VERSION=2.0 writes model_store/sentiment-2.0.mar, for `sentiment deploy`.

@@ -28,6 +28,8 @@ from sentiment.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# The environment variable with the path of a file that exists while the server is draining.
+DRAINING = "SENTIMENT_DRAINING"
 # How much the workers of `background_models` give way, 0 to 19. At 10, the scheduler gives others
 # nine times as much of a core that both want.
 BACKGROUND = 10
@@ -60,7 +62,7 @@ class SentimentHandler:
             msgspec.structs.replace(settings, max_tokens=self.classifier.max_tokens),
             self.classifier.tokenizer.min_tokens,
         )
-        self.get_routes = GetRoutes(self.model, self.classifier.facts())
+        self.get_routes = GetRoutes(self.model, self.classifier.facts(), _is_draining)
         self.counts = Counts()
         self.classifier.warm_up()
         torchserve_patches.buffer_socket_reads()
@@ -115,6 +117,11 @@ class SentimentHandler:
             self.counts.add(counts, context.metrics)
         except Exception as error:  # never fail a request over metrics
             log_defect("counting a batch", error)
+
+
+def _is_draining() -> bool:
+    """Whether the server is about to stop: the launcher then creates this file."""
+    return Path(os.environ.get(DRAINING, "")).is_file()
 
 
 def _headers(context: Any, i: int) -> dict[str, str]:

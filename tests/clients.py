@@ -8,7 +8,13 @@ from typing import Any, Self
 
 import pytest
 
-from sentiment_client import AsyncSentimentClient, GrpcSentimentClient, Prediction, SentimentClient
+from sentiment_client import (
+    AsyncSentimentClient,
+    GrpcSentimentClient,
+    Prediction,
+    Ready,
+    SentimentClient,
+)
 from sentiment_client._async_transport import AsyncTransport
 from sentiment_client._base import BaseClient
 from sentiment_client._tasks import pause
@@ -50,6 +56,9 @@ class Blocking:
                 self._runner.run(stream.aclose())
 
         return results()
+
+    def ready(self, **options: Any) -> Ready:
+        return self._runner.run(self.wrapped.ready(**options))
 
     def close(self) -> None:
         self._runner.run(self.wrapped.aclose())

@@ -79,8 +79,9 @@ def compare_rules(model: Path, engine: str, reviews: EvaluationSet) -> None:
             correct = dict.fromkeys(RULES, 0)
             for index in tqdm(chosen, leave=False):
                 windows = tokenized[length][index].windows
+                count = len(windows)
                 logits = np.array(
-                    classifier.scorer.logits(windows, [1] * len(windows), float("inf"))
+                    classifier.scorer.logits(windows, [1] * count, [float("inf")] * count)
                 )
                 for name, rule in RULES.items():
                     combined = rule(logits, [len(window) for window in windows])

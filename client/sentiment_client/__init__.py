@@ -15,6 +15,7 @@ from sentiment_client.errors import (
     CertificateFailed,
     Conflict,
     ConnectionFailed,
+    DeadlineExceeded,
     Malformed,
     NotAllowed,
     NotFound,
@@ -32,7 +33,7 @@ from sentiment_client.errors import (
     WorkerDied,
 )
 from sentiment_client.management import ManagementClient
-from sentiment_client.models import Model, Prediction, Sentence, Word, Worker
+from sentiment_client.models import Model, Prediction, Ready, Sentence, Word, Worker
 
 if TYPE_CHECKING:
     from sentiment_client.async_client import AsyncSentimentClient as AsyncSentimentClient
@@ -45,6 +46,7 @@ __all__ = [
     "CertificateFailed",
     "Conflict",
     "ConnectionFailed",
+    "DeadlineExceeded",
     "Malformed",
     "ManagementClient",
     "Model",
@@ -53,6 +55,7 @@ __all__ = [
     "Overloaded",
     "Prediction",
     "RateLimited",
+    "Ready",
     "Redirected",
     "Sentence",
     "SentimentClient",

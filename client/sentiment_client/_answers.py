@@ -15,6 +15,7 @@ from sentiment_client.errors import (
     BackendFailed,
     Conflict,
     ConnectionFailed,
+    DeadlineExceeded,
     Malformed,
     NotAllowed,
     NotFound,
@@ -61,6 +62,7 @@ _BY_TYPE: Mapping[str, tuple[type[SentimentError], int]] = {
     "Backend": (BackendFailed, 500),
     "Overloaded": (Overloaded, 503),
     "Unhealthy": (Unhealthy, 503),
+    "DeadlineExceeded": (DeadlineExceeded, 504),
 }
 NO_REASON = "The server gave no reason."
 TOO_MANY_BYTES = "The request has more bytes than the server's max_request_size: send it in parts."

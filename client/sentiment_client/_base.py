@@ -1,5 +1,7 @@
 """Logic shared by the blocking, the asynchronous and the gRPC client."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +11,7 @@ from sentiment_client._environment import Verify
 from sentiment_client._retries import MAX_RETRIES, log_retry, pause_before
 from sentiment_client._transport import Request, Timeout, Transport
 from sentiment_client.errors import Overloaded, SentimentError, TooLarge, Unhealthy
-from sentiment_client.models import Model, Prediction, Result
+from sentiment_client.models import Model, Prediction, Ready, Result
 
 # Seconds to connect, and then to wait for the first byte of the answer. The service stops a batch
 # after 15 s, and one or two batches may be ahead in the queue.
@@ -17,6 +19,9 @@ TIMEOUT = (3.05, 60.0)
 # Requests in flight per list of texts. A worker batches waiting requests, so a few keep it busy.
 # Even with texts of maximum length, two cores score these requests within a batch's time limit.
 MAX_CONCURRENCY = 4
+# A content type that only the service's readiness has.
+_HEALTH = "application/health+json"
+_POLL = 0.5
 
 
 class BaseClient:
@@ -73,6 +78,22 @@ class BaseClient:
         await self._transport.close()
         if self._management:
             await self._management.close()
+
+    async def _ready(self, wait: float, timeout: Timeout | None) -> Ready:
+        path = model_path("predictions", self._model, self._version)
+        request = Request("GET", path, timeout=timeout, accept=_HEALTH)
+        connect, read = self._transport.timeout_of(request)
+        deadline = time.monotonic() + wait
+        while True:
+            if wait:
+                read = min(read, max(deadline - time.monotonic(), _POLL))
+                request = replace(request, timeout=(min(connect, read), read))
+            try:
+                return Ready.from_json(await self._transport.send_once(request))
+            except SentimentError:
+                if time.monotonic() + _POLL > deadline:
+                    raise
+            await self._transport.pause(_POLL)
 
     async def _predict(self, text: str, timeout: Timeout | None, options: bytes) -> Prediction:
         return Prediction.from_json(await self._send(one(text, options), timeout))

@@ -83,7 +83,7 @@ class Retries:
         failures: list[SentimentError] = []
         try:
             while True:
-                token = await self._read_token()
+                token = await self.read_token()
                 try:
                     return await call(token)
                 except SentimentError as error:
@@ -108,7 +108,7 @@ class Retries:
     ) -> bool:
         last = failures[-1]
         if isinstance(last, Unauthorized):
-            return _count(failures) == 1 and bool(token) and token != await self._read_token()
+            return _count(failures) == 1 and bool(token) and token != await self.read_token()
         if len(failures) > self.max_retries or _count(failures) > self.limit(type(last)):
             return False
         return safe or (isinstance(last, ConnectionFailed) and not last.sent)
@@ -137,7 +137,8 @@ class Retries:
             logger.warning("%s: no worker is ready yet", self.server)
             await self._pause(1.0)
 
-    async def _read_token(self) -> Token | None:
+    async def read_token(self) -> Token | None:
+        """The token of the next attempt; raises Unauthorized."""
         for _ in range(_TOKEN_READS):
             try:
                 return self._token()

@@ -37,18 +37,23 @@ USER_AGENT = f"sentiment-client/{__version__}"
 
 @dataclass(frozen=True)
 class Request:
-    """One request; `body` is JSON. `timeout`, if given, replaces the client's."""
+    """One request; `body` is JSON. `timeout`, if given, replaces the client's.
+
+    `accept` is the content type of the answer; any is accepted if it is None.
+    """
 
     method: str
     path: str
     params: Mapping[str, str | int] | None = None
     body: bytes | None = None
     timeout: Timeout | None = None
+    accept: str | None = None
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The content type, if there is a body."""
-        return {} if self.body is None else {"Content-Type": "application/json"}
+        """The content types of the body, if there is one, and of the answer."""
+        content = {} if self.body is None else {"Content-Type": "application/json"}
+        return content if self.accept is None else content | {"Accept": self.accept}
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,10 @@ class Transport(ABC):
         """Send one request and return the JSON of its answer, or raise a SentimentError."""
         safe = request.method in self._repeated
         return await self.retries.of(partial(self._attempt, request), safe=safe)
+
+    async def send_once(self, request: Request) -> Any:
+        """The same without retries."""
+        return await self._attempt(request, await self.retries.read_token())
 
     def timeout_of(self, request: Request) -> tuple[float, float]:
         """Seconds to connect, and to wait for the answer."""

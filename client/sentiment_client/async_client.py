@@ -11,7 +11,7 @@ from sentiment_client._base import BaseClient
 from sentiment_client._chunks import Chunk, chunks, chunks_async, refuse_single
 from sentiment_client._options import Options, fields, most_texts
 from sentiment_client._transport import Timeout
-from sentiment_client.models import Prediction, Result
+from sentiment_client.models import Prediction, Ready, Result
 
 
 class AsyncSentimentClient(BaseClient):
@@ -70,6 +70,13 @@ class AsyncSentimentClient(BaseClient):
             else _async(chunks(texts, most))
         )
         return self._stream(groups, timeout, fields(**options))
+
+    async def ready(self, *, wait: float = 0.0, timeout: Timeout | None = None) -> Ready:
+        """Raise SentimentError unless a worker is ready, and the server is not draining.
+
+        Nothing is retried. With `wait`, in seconds, keep trying for that long.
+        """
+        return await self._ready(wait, timeout)
 
     async def aclose(self) -> None:
         """Close the pooled connections."""

@@ -13,6 +13,7 @@ from sentiment_client.commands import (
     compare,
     deploy,
     predict,
+    ready,
     report,
     rollback,
     score,
@@ -31,6 +32,7 @@ examples:
   sentiment compare localhost:8080 localhost:9080 texts.csv --max-flips 1%
   sentiment deploy sentiment-2.mar --check texts.csv --max-flips 1%
   sentiment rollback
+  sentiment ready --wait 60
   sentiment workers 2
   sentiment status --management 10.0.0.7:8081
 
@@ -47,6 +49,7 @@ COMMANDS = {
     "deploy": deploy,
     "rollback": rollback,
     "versions": versions,
+    "ready": ready,
     "workers": workers,
     "status": status,
 }

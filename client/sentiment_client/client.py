@@ -9,7 +9,7 @@ from sentiment_client._chunks import Chunk, chunks, refuse_single
 from sentiment_client._options import Options, fields, most_texts
 from sentiment_client._tasks import finished, in_order
 from sentiment_client._transport import BlockingTransport, Timeout
-from sentiment_client.models import Prediction, Result
+from sentiment_client.models import Prediction, Ready, Result
 
 
 class SentimentClient(BaseClient):
@@ -64,6 +64,13 @@ class SentimentClient(BaseClient):
         """
         refuse_single(texts)
         return self._stream(chunks(texts, most_texts(options)), timeout, fields(**options))
+
+    def ready(self, *, wait: float = 0.0, timeout: Timeout | None = None) -> Ready:
+        """Raise SentimentError unless a worker is ready, and the server is not draining.
+
+        Nothing is retried. With `wait`, in seconds, keep trying for that long.
+        """
+        return finished(self._ready(wait, timeout))
 
     def close(self) -> None:
         """Close the pooled connections."""

@@ -3,6 +3,7 @@
     SentimentError
     ├── ConnectionFailed          refused or reset; 502: a proxy could not reach the server
     │   ├── TimedOut              no answer in time; 408, 504
+    │   │   └── DeadlineExceeded  504  the request's own deadline passed before it was scored
     │   ├── BadAddress            unknown host, or an unusable address
     │   └── CertificateFailed     TLS failed, usually over the server's certificate
     ├── Redirected                3xx  the server has another address; redirects are not followed
@@ -16,7 +17,7 @@
     ├── Validation                422  the wrong shape or type, or a blank text
     ├── Overloaded                503, 425  the queue was full, or the batch ran out of time
     │   └── RateLimited           429  too many requests from this client
-    ├── Unhealthy                 503  no worker is ready
+    ├── Unhealthy                 503  no worker is ready, or the server is draining
     ├── BackendFailed             any other status, and a defect of the service
     │   └── WorkerDied            500, 507  the worker that had the request died
     └── UnexpectedAnswer          2xx with an unexpected body
@@ -61,6 +62,10 @@ class ConnectionFailed(SentimentError):
 
 class TimedOut(ConnectionFailed):
     """No answer within the timeout."""
+
+
+class DeadlineExceeded(TimedOut):
+    """The deadline that a proxy or the caller set for the request passed before it was scored."""
 
 
 class BadAddress(ConnectionFailed):
@@ -116,7 +121,7 @@ class RateLimited(Overloaded):
 
 
 class Unhealthy(SentimentError):
-    """No worker is ready."""
+    """No worker is ready, or the server is draining."""
 
 
 class BackendFailed(SentimentError):
@@ -150,6 +155,7 @@ RETRY_RULES: Mapping[type[SentimentError], RetryRule] = {
     ConnectionFailed: RetryRule(None),
     # The request may still be queued or being scored: more retries would add to the load.
     TimedOut: RetryRule(1),
+    DeadlineExceeded: RetryRule(NEVER),
     BadAddress: RetryRule(NEVER),
     CertificateFailed: RetryRule(NEVER),
     Overloaded: RetryRule(None),

@@ -50,6 +50,8 @@ class GrpcSentimentClient(SentimentClient):
 class GrpcTransport(Transport):
     """A transport on gRPC. It only calls Predictions, so of a request only the body is used.
 
+    A request without a body asks whether a worker is ready.
+
     gRPC's own retries depend only on the status. TorchServe gives INTERNAL both for an unknown
     model and for a missing worker, and OK for a batch that ran out of time.
     """
@@ -92,8 +94,9 @@ class GrpcTransport(Transport):
     async def _exchange(self, request: Request, token: Token | None) -> Answer | SentimentError:
         if self._closed:
             raise RuntimeError("The client is closed.")
+        fields = {"ready": b""} if request.body is None else {"data": request.body}
         message = PredictionsRequest(
-            model_name=self._model, model_version=self._version, input={"data": request.body}
+            model_name=self._model, model_version=self._version, input=fields
         )
         metadata = (("authorization", token.header),) if token else ()
         _, seconds = self.timeout_of(request)

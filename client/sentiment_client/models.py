@@ -89,6 +89,25 @@ def _word(value: Any) -> Word:
     return Word(value["start"], value["end"], value["weight"])
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A worker that has loaded this version of the model and scored texts with this engine."""
+
+    model: str
+    version: str
+    engine: str
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read the service's answer; raises UnexpectedAnswer."""
+        try:
+            return cls(value["model"], value["version"], value["engine"]["name"])
+        except (KeyError, TypeError):
+            raise UnexpectedAnswer(
+                "The answer does not say that a worker is ready: check the address."
+            ) from None
+
+
 # The result for one of many texts.
 Result = Prediction | SentimentError
 

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sentiment.errors import Backend, RequestError, TooLarge, Validation
+from sentiment.errors import Backend, Overloaded, RequestError, TooLarge, Validation
 from sentiment.inference.classifier import Classifier, Outcome
 from sentiment.inference.prediction import EngineFailure, Prediction, Results
 from sentiment.inference.tokenizer import Tokenizer
 from sentiment.inference.tokens import Tokens
 from sentiment.protocol.body import EXAMPLE, read_body
+from sentiment.protocol.deadline import exceeded, read_deadline
 from sentiment.protocol.dialects import EXPLAINING, Dialect, dialect_of
 from sentiment.protocol.get_routes import GetRoutes
 from sentiment.protocol.request import EMPTY_REQUEST, Request
@@ -35,13 +36,15 @@ logger = logging.getLogger(__name__)
 class Exchange:
     """One request and its response.
 
-    `row` is what TorchServe passes for the request: field names to bytes. `tokens` and `results`
-    have one entry per text of `request`, or an error in its place.
+    `row` is what TorchServe passes for the request: field names to bytes. `deadline` is in seconds
+    of `time.monotonic`. `tokens` and `results` have one entry per text of `request`, or an error in
+    its place.
     """
 
     request_id: str
     row: Mapping[str, bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
+    deadline: float = float("inf")
     dialect: Dialect | None = None
     request: Request = EMPTY_REQUEST
     tokens: Sequence[Tokens | RequestError] = ()
@@ -113,6 +116,9 @@ class Batch:
             with exchange.guard():
                 exchange.response = get_routes.match(exchange.route, exchange.headers, exchange.row)
                 if exchange.response is None:
+                    exchange.deadline = read_deadline(exchange.headers)
+                    if late := exceeded(exchange.deadline):
+                        raise late
                     body = read_body(exchange.route, exchange.headers, exchange.row)
                     exchange.dialect = dialect_of(exchange.route, body)
                     exchange.request = exchange.dialect.decode(body, self._model)
@@ -124,6 +130,7 @@ class Batch:
         started = time.monotonic()
         self._tokenize(classifier.tokenizer)
         tokenized = time.monotonic()
+        stop = self.timing.started + self._model.settings.batch_seconds
         to_score = [
             (exchange, tokens, size)
             for exchange in self.exchanges
@@ -136,7 +143,7 @@ class Batch:
                 [tokens for _, tokens, _ in to_score],
                 options=[exchange.request.options for exchange, _, _ in to_score],
                 sizes=[size for _, _, size in to_score],
-                deadline=self.timing.started + self._model.settings.batch_seconds,
+                deadlines=[min(exchange.deadline, stop) for exchange, _, _ in to_score],
             )
         )
         for exchange in self.exchanges:
@@ -193,6 +200,8 @@ def log_defect(doing: str, error: BaseException) -> None:
 
 def _result(outcome: Outcome, exchange: Exchange) -> Prediction | RequestError:
     """The result of one text for the client."""
+    if isinstance(outcome, Overloaded):
+        return exceeded(exchange.deadline) or outcome
     if not isinstance(outcome, EngineFailure):
         return outcome
     if outcome.error is not None:

@@ -5,12 +5,14 @@
      Unsupported
 
     RequestError
-    ├── Malformed     400   the body cannot be read
-    ├── Validation    422   the body can be read, but cannot be answered
-    ├── TooLarge      413   more than one request may hold
-    ├── Unsupported   415   a content type, charset or encoding that is not supported
-    ├── Overloaded    503   the batch ran out of time
-    └── Backend       500   a defect in the service
+    ├── Malformed         400   the body or the deadline cannot be read
+    ├── Validation        422   the body can be read, but cannot be answered
+    ├── TooLarge          413   more than one request may hold
+    ├── Unsupported       415   a content type, charset or encoding that is not supported
+    ├── Overloaded        503   the batch ran out of time
+    ├── Unhealthy         503   the server is about to stop
+    ├── DeadlineExceeded  504   the request's own deadline has passed
+    └── Backend           500   a defect in the service
 
 An error belongs to one request, or to one text of it, never to the whole batch. Names are those of
 `ErrorType` in Text Embeddings Inference, if it has them.
@@ -32,9 +34,13 @@ class ErrorAnswer(Struct):
 
 
 class RequestError(Exception):
-    """`message` is one plain sentence that tells the client what to change."""
+    """`message` is one plain sentence that tells the client what to change.
+
+    `retry_after` is the seconds after which the same request may succeed, or None.
+    """
 
     status: ClassVar[int]
+    retry_after: ClassVar[int | None] = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -55,7 +61,7 @@ class RequestError(Exception):
 
 
 class Malformed(RequestError):
-    """The bytes do not match their content type, or there are none."""
+    """The bytes do not match their content type, or there are none; or an unreadable deadline."""
 
     status = 400
 
@@ -82,6 +88,20 @@ class Overloaded(RequestError):
     """The batch ran out of time before this text was scored; send it again later."""
 
     status = 503
+    retry_after = 1
+
+
+class Unhealthy(RequestError):
+    """The server is draining: it still answers, but is about to stop."""
+
+    status = 503
+    retry_after = 10  # stopping takes three seconds, and starting about six
+
+
+class DeadlineExceeded(RequestError):
+    """The deadline that the request came with passed before it was scored."""
+
+    status = 504
 
 
 class Backend(RequestError):

@@ -58,6 +58,14 @@ class Properties:
         return self.values.get("disable_token_authorization", "false") != "true"
 
     @property
+    def drain_seconds(self) -> float:
+        """Seconds that `ready` is 503 before the server stops; raises Failure."""
+        value = self.values.get("drain_seconds", "5")
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+            raise Failure(f"drain_seconds in {self.path} must be a number, not {value!r}.")
+        return float(value)
+
+    @property
     def models(self) -> dict[str, Any]:
         """Model name -> version -> settings, from the setting `models`."""
         return dict(json.loads(self.values.get("models", "{}")))

@@ -3,15 +3,18 @@
 `make serve` and the tests both use this.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
 import psutil
+import requests
 
 from scripts.launcher import preflight, processes
 from scripts.launcher.java import java_home
@@ -49,12 +52,18 @@ class Server:
         self.run = run
         self.log = run / "torchserve.log"
         self.key_file = home / "key_file.json"
+        # While this file exists, workers answer `ready` with a 503.
+        self.draining = run.resolve() / "draining"
+        self._child: subprocess.Popen[bytes] | None = None
         self._state = run / "server.json"
         # The server is on this machine: no text may go to it through a proxy.
         bypass_proxies(host for host, _ in properties.ports().values())
 
-    def start(self) -> Prediction:
-        """Start and wait; returns the answer to `EXAMPLE`. Raises Failure after cleaning up."""
+    def start(self, *, foreground: bool = False) -> Prediction:
+        """Start and wait; returns the answer to `EXAMPLE`. Raises Failure after cleaning up.
+
+        In the `foreground`, the log goes to stdout instead of a file.
+        """
         java = java_home()
         archive = self.model_store / f"{MODEL}.mar"
         preflight.check_archive(archive, MODEL)
@@ -65,7 +74,7 @@ class Server:
         try:
             self._state.write_text(json.dumps({"temp": str(temp)}), encoding="utf-8")
             preflight.check_temp(temp, archive)
-            self._launch(java, temp)
+            self._launch(java, temp, foreground)
             with self.management(max_retries=0) as management, self.client() as client:
                 readiness = Readiness(MODEL, management, self._processes, self._read_log)
                 return readiness.wait(client, EXAMPLE)
@@ -81,11 +90,48 @@ class Server:
         """
         temp = self._temp()
         was_running = processes.end(temp)
+        if self._child is not None:
+            self._child.poll()  # it has been waited for: tells so to `subprocess`
         if temp is not None:
             shutil.rmtree(temp, ignore_errors=True)
         self._state.unlink(missing_ok=True)
+        self.draining.unlink(missing_ok=True)
         self.key_file.unlink(missing_ok=True)
         return was_running
+
+    def wait(self) -> int:
+        """Wait until Java ends, and return its exit code, or the negative number of a signal."""
+        if self._child is None:
+            raise RuntimeError("Only the object that has started a server can wait for it.")
+        return self._child.wait()
+
+    def has_clients(self) -> bool:
+        """Whether a client is connected to the inference API, over REST or gRPC."""
+        ports = self.properties.ports()
+        inference = {ports[name][1] for name in ("inference_address", "grpc_inference_port")}
+        java = self.java()
+        try:
+            connections = java.connections("tcp") if java else []
+        except psutil.Error:  # it has exited, or belongs to another user, as `stop` will say
+            return False
+        return any(
+            connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port in inference
+            for connection in connections
+        )
+
+    def next_worker(self, version: str, *, timeout: float) -> int:
+        """The pid of the worker that answers the next request of a version of the model.
+
+        Raises requests.RequestException, also if none answers for `timeout` seconds.
+        """
+        headers = {}
+        if self.properties.needs_token:
+            token = json.loads(self.key_file.read_text(encoding="utf-8"))["inference"]["key"]
+            headers["Authorization"] = f"Bearer {token}"
+        url = f"{self.properties.inference}/predictions/{MODEL}/{version}/health"
+        answer = requests.get(url, headers=headers, timeout=timeout)
+        answer.raise_for_status()
+        return int(answer.json()["worker"])
 
     def java(self) -> psutil.Process | None:
         """TorchServe's Java process, if it is running."""
@@ -116,39 +162,45 @@ class Server:
         except OSError:
             return ""
 
-    def _launch(self, java: Path, temp: Path) -> None:
+    def _launch(self, java: Path, temp: Path, foreground: bool) -> None:
+        """Start Java as `torchserve` does, whose wrapper would hide the exit code and the pid."""
+        home = Path(sysconfig.get_path("purelib")).resolve()
         command: list[Path | str] = [
-            Path(sys.executable).with_name("torchserve"),
-            *("--start", "--ncs"),
-            *("--ts-config", self.properties.path.resolve()),
-            *("--model-store", self.model_store.resolve()),
+            java / "bin" / "java",
+            f"-Dmodel_server_home={home}",
+            f"-Djava.io.tmpdir={temp}",
+            *self.properties.values.get("vmargs", "").split(),
+            # As a URI: a path with "#" or "%" would be ignored, and TorchServe's default logging
+            # writes parts of texts.
+            f"-Dlog4j2.configurationFile={self.log_config.resolve().as_uri()}",
+            *("-cp", f".:{home / 'ts' / 'frontend' / '*'}", "org.pytorch.serve.ModelServer"),
+            *("--python", sys.executable),
+            *("-f", self.properties.path.resolve()),
+            *("-s", self.model_store.resolve()),
+            "-ncs",
         ]
-        with self.log.open("wb") as log:
-            subprocess.run(
+        self.log.unlink(missing_ok=True)
+        with contextlib.nullcontext() if foreground else self.log.open("wb") as log:
+            self._child = subprocess.Popen(
                 command,
                 cwd=self.home,
-                env=self._environment(java, temp),
+                env=self._environment(temp),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
-                check=False,
+                start_new_session=True,  # Ctrl-C must reach the launcher alone
             )
 
-    def _environment(self, java: Path, temp: Path) -> dict[str, str]:
+    def _environment(self, temp: Path) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
-        # As a URI: --log-config silently ignores a file with "#" or "%" in its path, and
-        # TorchServe's default logging writes parts of texts.
-        log_config = f"-Dlog4j2.configurationFile={self.log_config.resolve().as_uri()}"
         return inherited | {
-            "JAVA_HOME": str(java),
-            "JDK_JAVA_OPTIONS": f"{os.environ.get('JDK_JAVA_OPTIONS', '')} {log_config}".strip(),
             # Under LC_ALL=C Java finds no file with a non-ASCII path.
             "LC_ALL": "C.UTF-8",
             "TMPDIR": str(temp),
             "TEMP": str(temp),
             "LOG_LOCATION": str(self.run),
             "METRICS_LOCATION": str(self.run),
+            "SENTIMENT_DRAINING": str(self.draining),
         }
 
     def _processes(self) -> Processes:

@@ -70,6 +70,16 @@ def test_one_text(each_client: Client) -> None:
     assert result.score == max(result.scores.values()) > 0.9
 
 
+def test_a_ready_server_says_so_to_each_client(each_client: Client, connect: Connect) -> None:
+    ready = each_client.ready()
+    assert (ready.model, ready.version) == ("sentiment", "1.0")
+    assert ready.engine in ("bf16", "int8", "fp32", "torch")
+    with connect(version="1.0") as named:
+        assert named.ready() == ready
+    with connect(model="nonesuch") as other, pytest.raises(NotFound):
+        other.ready()
+
+
 def test_all_clients_get_the_same_prediction(server: Server) -> None:
     predictions = []
     for kind in KINDS:

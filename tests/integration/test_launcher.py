@@ -137,7 +137,9 @@ def test_tokens_are_required_and_sent(archive: Path, tmp_path: Path) -> None:
             assert caught.value.status == 400
         with server.client() as client, server.management() as management:
             assert client.predict("Great!").label == "POSITIVE"
-            assert management.describe().ready_workers == 1
+            (worker,) = management.describe().workers
+            assert worker.ready
+            assert server.next_worker("1.0", timeout=60) == worker.pid
             with pytest.raises(NotAllowed):  # enable_model_api=false is the default
                 management.register("sentiment.mar")
             rotate_token(server)

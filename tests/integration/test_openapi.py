@@ -34,6 +34,8 @@ def test_the_document_is_valid_openapi_and_names_every_route() -> None:
         "/predictions/sentiment",
         "/predictions/sentiment/1.0/openapi.json",
         "/predictions/sentiment/1.0/info",
+        "/predictions/sentiment/1.0/ready",
+        "/predictions/sentiment/1.0/health",
         "/sentiment/predict",
         "/invocations",
         "/v1/models/sentiment:predict",

@@ -84,9 +84,9 @@ def test_no_command_and_no_engine_uses_the_network(checkout: Path, work: Path) -
     properties = checkout / "config.properties"
     settings = properties.read_text().replace("load_models=sentiment.mar", "load_models=all")
     properties.write_text(f"{settings}\ndefault_workers_per_model=1\n")
-    serve = "scripts.launcher.serve"
+    launcher = "scripts.launcher"
     predictions = [[str(checkout), PYTHON, "-c", PREDICT, engine] for engine in ENGINES]
-    served = run(work, [module(serve, "start"), *predictions, module(serve, "stop")], ROOT)
+    served = run(work, [module(launcher, "serve"), *predictions, module(launcher, "stop")], ROOT)
     assert_silent(served)
     for engine in ENGINES:
         assert f"{engine} Prediction(" in served.output

@@ -125,7 +125,7 @@ def test_each_of_identical_texts_gets_its_own_activation(classifier: Classifier)
 
 
 def test_a_batch_stops_at_its_deadline(classifier: Classifier) -> None:
-    (result,) = classifier.score(classifier.tokenizer(["good"]), deadline=time.monotonic() - 1)
+    (result,) = classifier.score(classifier.tokenizer(["good"]), deadlines=[time.monotonic() - 1])
     assert isinstance(result, Overloaded)
     assert result.status == 503
 
@@ -143,9 +143,8 @@ def test_a_large_request_does_not_make_a_small_one_late(
     monkeypatch.setattr(classifier.scorer.engine, "logits", slow)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     short, long = "good", "word " * 3_000
-    results = classifier.score(
-        classifier.tokenizer([short] * 256 + [long]), sizes=[256] * 256 + [1], deadline=0.5
-    )
+    tokens = classifier.tokenizer([short] * 256 + [long])
+    results = classifier.score(tokens, sizes=[256] * 256 + [1], deadlines=[0.5] * 257)
     assert isinstance(results[-1], Prediction)
     assert all(isinstance(result, Overloaded) for result in results[:-1])
 
@@ -207,7 +206,7 @@ def test_an_engine_that_fails_respects_the_deadline(
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     tokens = classifier.tokenizer([f"number {index}" for index in range(32)])
     with pytest.raises(EngineDead):
-        classifier.score(tokens, deadline=10.5)
+        classifier.score(tokens, deadlines=[10.5] * len(tokens))
     assert now[0] == 12  # until the deadline, and once more to see whether it is dead
 
 

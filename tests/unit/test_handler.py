@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import logging
+import os
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -271,6 +273,119 @@ def test_every_text_of_a_batch_out_of_time_gets_its_own_error(
         "Overloaded",
         "Validation",
     ]
+
+
+def deadline(seconds: float) -> dict[str, str]:
+    """The header of a request whose client waits for this many seconds from now."""
+    return {"X-Request-Deadline": f"{time.time() + seconds:.3f}"}
+
+
+def test_a_request_past_its_deadline_is_refused_without_its_neighbours(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers, row = post({"text": "Great!"})
+    unreadable = ["soon", "-1", "", "1e9", "inf", "1790000000000", "1790000000 s", "٣"]
+    odd = [(headers | {"x-request-deadline": value}, row) for value in unreadable]
+    scored: list[str] = []
+    tokenizer = handler.classifier.tokenizer
+
+    def watched(texts: list[str], options: Any) -> Any:
+        scored.extend(texts)
+        return tokenizer(texts, options)
+
+    monkeypatch.setattr(handler.classifier, "tokenizer", watched)
+    late, in_time = headers | deadline(-0.1), headers | deadline(60)
+    answers, context = run_batch(
+        handler, (late, {"body": b'{"text": "too late"}'}), (in_time, row), (headers, row), *odd
+    )
+    assert [status for status, _ in answers] == [504, 200, 200, *([400] * len(odd))]
+    assert answers[0][1]["error_type"] == "DeadlineExceeded"
+    assert {answer["error_type"] for _, answer in answers[3:]} == {"Malformed"}
+    assert answers[1] == answers[2]
+    assert scored == ["Great!"] * 2
+    assert context.get_response_headers(0).get("retry-after") is None
+
+
+def test_a_text_whose_deadline_passes_before_its_turn_is_not_scored(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The large request is scored last, in several calls of the engine."""
+    logits = handler.classifier.scorer.engine.logits
+
+    def slow(rows: Rows) -> NDArray[np.float32]:
+        time.sleep(0.6)
+        return logits(rows)
+
+    monkeypatch.setattr(handler.classifier.scorer.engine, "logits", slow)
+    long = [f"{index} " + "word " * 600 for index in range(8)]
+    headers, row = post({"texts": long})
+    answers, _ = run_batch(
+        handler, (headers | deadline(0.5), row), post({"text": "Great!"}), (headers, row)
+    )
+    assert [status for status, _ in answers] == [200, 200, 200]
+    late, _, patient = (answer for _, answer in answers)
+    # The same texts are scored once for both requests, if one of them still waits.
+    assert [entry.get("error_type") for entry in patient["results"]] == [None] * 8
+    assert late == patient
+
+    other = {"texts": [f"{text} end" for text in long]}
+    answers, _ = run_batch(
+        handler, (headers | deadline(0.5), post(other)[1]), post({"text": "Great!"})
+    )
+    kinds = {entry.get("error_type") for entry in answers[0][1]["results"]}
+    assert kinds == {"DeadlineExceeded"}
+    assert answers[1][0] == 200
+
+
+def test_our_503s_say_when_to_come_back(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_settings(monkeypatch, handler, batch_seconds=-1)
+    answers, context = run_batch(handler, post({"text": "Great!"}), post({"text": " "}))
+    assert [status for status, _ in answers] == [503, 422]
+    assert context.get_response_headers(0)["retry-after"] == "1"
+    assert "retry-after" not in context.get_response_headers(1)
+
+
+HEALTH = {"Accept": "application/health+json"}
+
+
+def test_ready_turns_negative_while_the_server_drains_and_nothing_else_does(
+    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    draining = tmp_path / "draining"
+    monkeypatch.setenv("SENTIMENT_DRAINING", str(draining))
+    empty = {"body": b""}
+    requests: list[tuple[dict[str, Any], dict[str, bytes]]] = [
+        (PREDICTIONS | {"url_path": "ready"}, empty),
+        (PREDICTIONS | HEALTH, empty),
+        ({}, {"ready": b""}),  # over gRPC
+        (PREDICTIONS | {"url_path": "health"}, empty),
+        (PREDICTIONS | {"url_path": "info"}, empty),
+        (PREDICTIONS | HEALTH, {"body": b"Great!"}),  # a prediction
+    ]
+    answers, context = run_batch(handler, *requests)
+    assert [status for status, _ in answers] == [200] * 6
+    ready, *_, health, info, prediction = (answer for _, answer in answers)
+    assert ready == {
+        **{"ready": True, "draining": False, "model": "sentiment", "version": "1.0"},
+        **{"worker": os.getpid(), "engine": info["engine"]},
+    }
+    assert (health["healthy"], health["worker"]) == (True, os.getpid())
+    assert prediction["sentiment"] == "POSITIVE"
+    counted(handler)
+    assert context.metrics.counts["sentiment_texts_total"] == 1
+
+    draining.touch()
+    answers, context = run_batch(handler, *requests)
+    assert [status for status, _ in answers] == [503, 503, 503, 200, 200, 200]
+    refusal = answers[0][1]
+    assert refusal.pop("error").endswith("use another one, or wait.")
+    assert refusal.pop("error_type") == "Unhealthy"
+    assert refusal == ready | {"ready": False, "draining": True}
+    assert context.get_response_headers(0)["retry-after"] == "10"
+    draining.unlink()
+    assert [status for status, _ in run_batch(handler, requests[0])[0]] == [200]
 
 
 def test_an_answer_above_the_size_limit_is_refused(

@@ -61,6 +61,14 @@ def test_an_address_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> N
         Properties.read(path).ports()
 
 
+def test_the_time_to_drain_is_a_number(tmp_path: Path) -> None:
+    assert Properties.read(ROOT / "config.properties").drain_seconds == 5
+    path = tmp_path / "config.properties"
+    path.write_text("drain_seconds=soon")
+    with pytest.raises(Failure, match=r"drain_seconds in .* must be a number"):
+        assert Properties.read(path).drain_seconds
+
+
 @pytest.mark.parametrize(
     ("output", "major"),
     [
@@ -145,21 +153,21 @@ def test_a_server_that_is_up_but_not_trusted_is_not_waited_for() -> None:
             assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize("words", [[], ["status"], ["start", "now"], ["--start"]])
+@pytest.mark.parametrize("words", [[], ["status"], ["serve", "now"], ["--serve"]])
 def test_a_command_that_does_not_exist_is_refused_with_the_usage(words: list[str]) -> None:
-    done = run_serve(*words)
+    done = run_launcher(*words)
     assert done.returncode == 2
-    assert done.stderr.startswith("usage: python -m scripts.launcher.serve ")
+    assert done.stderr.startswith("usage: python -m scripts.launcher ")
     assert done.stdout == ""
 
 
-def test_help_describes_both_commands() -> None:
-    done = run_serve("--help")
+def test_help_describes_each_command() -> None:
+    done = run_launcher("--help")
     assert done.returncode == 0
-    assert "start" in done.stdout
-    assert "stop" in done.stdout
+    for command in ("serve", "stop", "run"):
+        assert f"\n    {command} " in done.stdout
 
 
-def run_serve(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "scripts.launcher.serve", *words]
+def run_launcher(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "scripts.launcher", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

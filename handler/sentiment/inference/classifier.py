@@ -101,24 +101,28 @@ class Classifier:
         *,
         options: Sequence[Options] | None = None,
         sizes: Sequence[int] | None = None,
-        deadline: float = float("inf"),
+        deadlines: Sequence[float] | None = None,
     ) -> list[Outcome]:
         """Score tokenized texts, in order; raises EngineDead.
 
-        `options` has one entry per text. `sizes` is the number of passages in each text's request:
-        small requests are scored first, so that a large one never makes them late. A text that is
-        not scored by `deadline`, in seconds of `time.monotonic`, gets Overloaded. A text on which
-        the engine fails gets EngineFailure. A text without tokens, which some tokenizers return for
-        odd characters, gets Validation.
+        All arguments have one entry per text. `sizes` is the number of passages in the text's
+        request: small requests are scored first, so that a large one never makes them late. A text
+        that is not scored by its deadline, in seconds of `time.monotonic`, gets Overloaded. A text
+        on which the engine fails gets EngineFailure. A text without tokens, which some tokenizers
+        return for odd characters, gets Validation.
         """
         options = options or [DEFAULT] * len(tokens)
         sizes = sizes or [1] * len(tokens)
+        deadlines = deadlines or [float("inf")] * len(tokens)
         passages: list[Ids] = []
         sizes_of_passages: list[int] = []
-        for text, size in zip(tokens, sizes, strict=True):
+        deadlines_of_passages: list[float] = []
+        for text, size, deadline in zip(tokens, sizes, deadlines, strict=True):
             passages += text.passages
-            sizes_of_passages += [size] * (len(passages) - len(sizes_of_passages))
-        results = self.scorer.logits(passages, sizes_of_passages, deadline)
+            more = len(passages) - len(sizes_of_passages)
+            sizes_of_passages += [size] * more
+            deadlines_of_passages += [deadline] * more
+        results = self.scorer.logits(passages, sizes_of_passages, deadlines_of_passages)
         if (
             not any(isinstance(result, np.ndarray) for result in results)
             and any(isinstance(result, EngineFailure) for result in results)
@@ -143,7 +147,7 @@ class Classifier:
     def _works(self) -> bool:
         """Whether an ordinary text still gets a score."""
         (text,) = self.tokenizer(["good"])
-        (result,) = self.scorer.logits([text.ids], [1], float("inf"))
+        (result,) = self.scorer.logits([text.ids], [1], [float("inf")])
         return isinstance(result, np.ndarray)
 
     def _read(

@@ -30,17 +30,20 @@ class Scorer:
         self.tokens_per_microbatch = tokens_per_microbatch
 
     def logits(
-        self, passages: Sequence[NDArray[np.int32]], sizes: Sequence[int], deadline: float
+        self,
+        passages: Sequence[NDArray[np.int32]],
+        sizes: Sequence[int],
+        deadlines: Sequence[float],
     ) -> list[Logits | EngineFailure | None]:
         """The logits of each passage, which is token ids [tokens].
 
         `sizes` is the number of passages in each passage's request: small requests are scored
         first, so that a large one never makes them late. None is a passage without tokens, or one
-        that was not scored by `deadline`, in seconds of `time.monotonic`.
+        that was not scored by its deadline, in seconds of `time.monotonic`.
         """
         results: list[Logits | EngineFailure | None] = [None] * len(passages)
         for rows in self._microbatches(passages, sizes):
-            for group, result in self._score(rows, passages, deadline):
+            for group, result in self._score(rows, passages, deadlines):
                 for index in group:
                     results[index] = result
         if sum(map(len, passages)) > max(self.tokens_per_microbatch, _TRIM_TOKENS):
@@ -71,10 +74,16 @@ class Scorer:
                 yield [[groups[position] for position in row] for row in rows]
 
     def _score(
-        self, rows: list[list[Group]], passages: Sequence[NDArray[np.int32]], deadline: float
+        self,
+        rows: list[list[Group]],
+        passages: Sequence[NDArray[np.int32]],
+        deadlines: Sequence[float],
     ) -> Iterator[tuple[Group, Logits | EngineFailure]]:
-        """Yield each group's logits; bisect the rows to isolate a passage that fails."""
-        if time.monotonic() > deadline:
+        """Yield the logits of each group in time; bisect the rows to isolate one that fails."""
+        now = time.monotonic()
+        in_time = ([group for group in row if _latest(group, deadlines) > now] for row in rows)
+        rows = [row for row in in_time if row]
+        if not rows:
             return
         groups = [group for row in rows for group in row]
         logits = None
@@ -87,7 +96,7 @@ class Scorer:
                 return
         if logits is None:  # outside `except`, so that the frames of the failed call are freed
             for half in _halves(rows):
-                yield from self._score(half, passages, deadline)
+                yield from self._score(half, passages, deadlines)
             return
         for group, values in zip(groups, logits, strict=True):
             yield group, values if np.isfinite(values).all() else EngineFailure()
@@ -102,6 +111,10 @@ class Scorer:
             if len(row) > 1 and not np.isfinite(part).all():
                 part[:] = np.concatenate([self.engine.logits([[text]]) for text in row])
         return logits
+
+
+def _latest(group: Group, deadlines: Sequence[float]) -> float:
+    return max(deadlines[index] for index in group)
 
 
 def _halves(rows: list[list[Group]]) -> tuple[list[list[Group]], list[list[Group]]]:

@@ -1,20 +1,28 @@
-"""The GET routes: a page for people, and two documents for programs.
+"""The GET routes: a page for people, and documents for programs.
 
 GET /predictions/sentiment, from a browser        the page
 GET /predictions/sentiment/1.0/openapi.json       the OpenAPI document
 GET /predictions/sentiment/1.0/info               the model, its limits, engine and calibration
+GET /predictions/sentiment/1.0/ready              200 if a worker answers, 503 while draining
+GET /predictions/sentiment/1.0/health             200 if a worker answers, and which
+
+A client that does not know the version gets `ready` at /predictions/sentiment with the header
+"Accept: application/health+json", and over gRPC with an input named "ready".
 
 All are rendered when the worker starts, and served like predictions, in the same batches.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 
+from sentiment.errors import Unhealthy
 from sentiment.protocol import openapi, page
 from sentiment.protocol.info import info
-from sentiment.protocol.response import Response, ok
+from sentiment.protocol.response import Response, error_response, ok
 from sentiment.protocol.route import Route
 from sentiment.served_model import ServedModel
 
+HEALTH_TYPE = "application/health+json"
 # The page loads no other file, and may send requests only to this server.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -26,10 +34,26 @@ _POLICY = (
 class GetRoutes:
     """The responses of one served model to GET requests."""
 
-    def __init__(self, model: ServedModel, facts: Mapping[str, object]) -> None:
-        """`facts` are those of the classifier."""
-        self._info = ok(info(model, facts))
-        self._openapi = Response(200, openapi.render(model).encode("ascii"))
+    def __init__(
+        self,
+        model: ServedModel,
+        facts: Mapping[str, object],
+        is_draining: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`facts` are those of the classifier; only `ready` calls `is_draining`."""
+        about = info(model, facts)
+        worker = {"model": model.name, "version": model.version, "worker": os.getpid()}
+        state = {**worker, "engine": about.get("engine")}
+        draining = Unhealthy("The server is draining, and stops soon: use another one, or wait.")
+        self._is_draining = is_draining
+        # A worker gets requests only after its warm-up has scored texts.
+        self._ready = ok({"ready": True, "draining": False, **state})
+        self._draining = error_response(draining, {"ready": False, "draining": True, **state})
+        self._documents = {
+            "health": ok({"healthy": True, **worker}),
+            "info": ok(about),
+            "openapi.json": Response(200, openapi.render(model).encode("ascii")),
+        }
         self._page = Response(
             200,
             page.render(
@@ -48,12 +72,13 @@ class GetRoutes:
         self, route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]
     ) -> Response | None:
         """The response to a GET request, or None for any other request."""
-        if headers.get("url_path") == "openapi.json":
-            return self._openapi
-        if headers.get("url_path") == "info":
-            return self._info
+        path = headers.get("url_path", "")
+        if path in self._documents:
+            return self._documents[path]
         # TorchServe does not pass on the method; a prediction has a body.
-        from_browser = "text/html" in headers.get("accept", "")
-        if route is Route.PREDICTIONS and from_browser and not any(row.values()):
+        accept = "" if any(row.values()) else headers.get("accept", "")
+        if path == "ready" or HEALTH_TYPE in accept or (route is Route.GRPC and "ready" in row):
+            return self._draining if self._is_draining() else self._ready
+        if route is Route.PREDICTIONS and "text/html" in accept:
             return self._page
         return None

@@ -30,6 +30,9 @@ text of more than {settings.max_tokens} tokens is scored in windows that overlap
 Every error has one plain sentence that says what to change. TorchServe itself answers requests \
 that never reach the model, with `code`, `type` and `message`: an unknown model or version, a \
 missing token, a full queue. A body with too many bytes gets an empty 413.
+
+The header x-request-deadline holds the time, in Unix seconds, after which the client no longer \
+waits. A request that is not scored by then gets a 504.
 """
 
 
@@ -55,6 +58,12 @@ _HEADERS = {
     "x-inference-time": ("number", "Milliseconds of these for the model."),
     "x-compute-tokens": ("integer", "Tokens of this request that were scored."),
     "x-request-id": ("string", "The id of this request in the log."),
+}
+_RETRY_AFTER = {
+    "retry-after": {
+        "description": "Seconds after which to send the request again; TorchServe sends none.",
+        "schema": {"type": "integer"},
+    }
 }
 
 
@@ -84,6 +93,14 @@ def document(model: ServedModel) -> dict[str, Any]:
     }
     paths[f"{predictions}/{model.version}/info"] = {
         "get": _get("info", "The model, its limits, engine and calibration", "application/json")
+    }
+    paths[f"{predictions}/{model.version}/ready"] = {
+        "get": _get(
+            "ready", "Whether to send requests here: 503 while draining", "application/json"
+        )
+    }
+    paths[f"{predictions}/{model.version}/health"] = {
+        "get": _get("health", "That a worker answers, and which", "application/json")
     }
     template = {
         "openapi": "3.1.0",
@@ -182,12 +199,14 @@ def _get(name: str, summary: str, media_type: str) -> dict[str, Any]:
 
 def _errors() -> dict[str, Any]:
     """The error responses by name; a status may come from the handler, TorchServe or both."""
-    ours = {error.status: str(error.__doc__) for error in RequestError.__subclasses__()}
     responses = {}
-    for status in sorted(ours.keys() | _FRONT_END.keys()):
-        names = ["ErrorAnswer"] * (status in ours) + ["FrontEndError"] * (status in _FRONT_END)
+    for status in sorted({error.status for error in RequestError.__subclasses__()} | {*_FRONT_END}):
+        ours = [error for error in RequestError.__subclasses__() if error.status == status]
+        names = ["ErrorAnswer"] * bool(ours) + ["FrontEndError"] * (status in _FRONT_END)
+        meanings = [*(str(error.__doc__) for error in ours), _FRONT_END.get(status)]
         responses[f"Error{status}"] = {
-            "description": " ".join(filter(None, (ours.get(status), _FRONT_END.get(status)))),
+            "description": " ".join(filter(None, meanings)),
+            "headers": _RETRY_AFTER if any(error.retry_after for error in ours) else {},
             "content": {
                 "application/json": {
                     "schema": {"anyOf": [{"$ref": _REF.format(name=name)} for name in names]}

@@ -36,9 +36,11 @@ def ok(value: object) -> Response:
     return Response(200, _encode(value))
 
 
-def error_response(error: RequestError) -> Response:
-    """The response to a request that failed with `error`."""
-    return Response(error.status, _encode(error.answer()))
+def error_response(error: RequestError, facts: Mapping[str, object] | None = None) -> Response:
+    """The response to a request that failed with `error`; its body may have more `facts`."""
+    retry_after = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    body = {**(facts or {}), **msgspec.structs.asdict(error.answer())}
+    return Response(error.status, _encode(body), headers=retry_after)
 
 
 def _encode(value: object) -> bytes:

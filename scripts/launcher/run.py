@@ -1,0 +1,36 @@
+"""Run the server in the foreground, as systemd and containers expect it."""
+
+import signal
+import sys
+
+from scripts.failure import Failure
+from scripts.launcher.drain import drain
+from scripts.launcher.server import Server
+
+
+def run(server: Server) -> int:
+    """Run until SIGTERM or SIGINT, then drain; returns the exit code.
+
+    It is 0 after a complete drain and 143 after one that was cut short. If Java ends by itself, it
+    is Java's, with 128 added to the number of a signal, or 1 instead of 0. Nothing is restarted.
+    Raises Failure if the server does not start.
+    """
+    if server.java() is not None:
+        raise Failure("The server of this checkout is already running: stop it with 'make stop'.")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)  # raises KeyboardInterrupt
+    try:
+        server.start(foreground=True)
+        print(f"The server is up at {server.properties.inference}", flush=True)
+        code = server.wait()
+    except KeyboardInterrupt:
+        is_drained = server.java() is None or drain(server)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # another one must not interrupt the cleanup
+        server.stop()
+        print("Stopped.", flush=True)
+        return 0 if is_drained else 128 + signal.SIGTERM
+    server.stop()
+    code = code if code >= 0 else 128 - code
+    print(f"TorchServe ended by itself, with exit code {code}.", file=sys.stderr)
+    return code or 1
