@@ -17,8 +17,8 @@ import msgspec
 
 import torchserve_patches
 from sentiment.batch import Batch, Exchange, log_defect
-from sentiment.counts import Counts
 from sentiment.inference.classifier import Classifier, EngineDead
+from sentiment.metrics import Metrics
 from sentiment.protocol.get_routes import GetRoutes
 from sentiment.protocol.response import error_response
 from sentiment.protocol.route import FRONTEND_HEADERS, Route
@@ -63,10 +63,11 @@ class SentimentHandler:
             self.classifier.tokenizer.min_tokens,
         )
         self.get_routes = GetRoutes(self.model, self.classifier.facts(), _is_draining)
-        self.counts = Counts()
         self.classifier.warm_up()
+        self.metrics = Metrics(self.model, self.classifier.engine, self.classifier.scorer)
         torchserve_patches.buffer_socket_reads()
         torchserve_patches.drop_batch_log_lines()
+        self.metrics.start(context.metrics)
 
     def handle(self, rows: Sequence[Mapping[str, bytes]], context: Any) -> list[bytes]:
         """Answer every request of the batch, in order."""
@@ -84,7 +85,10 @@ class SentimentHandler:
         except Exception as error:
             for exchange in batch.exchanges:
                 exchange.response = error_response(exchange.defect(error))
-        self._count(batch, context)
+        try:
+            self.metrics.record(batch)
+        except Exception as error:  # never fail a request over metrics
+            log_defect("counting a batch", error)
         return [
             _send(context, i, exchange, batch.timing) for i, exchange in enumerate(batch.exchanges)
         ]
@@ -103,20 +107,6 @@ class SentimentHandler:
     def postprocess(self, batch: Batch) -> None:
         """Encode each request's results, or its error."""
         batch.encode()
-
-    def _count(self, batch: Batch, context: Any) -> None:
-        """Update each counter once per batch; `metrics.yaml` declares them."""
-        predictions = [p for exchange in batch.exchanges for p in exchange.predictions]
-        counts = {
-            "sentiment_batches_total": 1,
-            "sentiment_requests_total": len(batch.exchanges),
-            "sentiment_texts_total": len(predictions),
-            "sentiment_tokens_total": sum(prediction.tokens for prediction in predictions),
-        }
-        try:
-            self.counts.add(counts, context.metrics)
-        except Exception as error:  # never fail a request over metrics
-            log_defect("counting a batch", error)
 
 
 def _is_draining() -> bool:

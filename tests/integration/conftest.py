@@ -42,7 +42,7 @@ def counters(server: Server) -> Callable[[], dict[str, float]]:
     """Reads the handler's counters from the metrics address."""
 
     def read() -> dict[str, float]:
-        time.sleep(0.3)  # counters lag behind the answers
+        time.sleep(1.5)  # counters lag behind the answers by up to a second
         text = requests.get(f"{server.properties.metrics}/metrics", timeout=10).text
         samples = re.findall(r"^(sentiment_\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)
         return {name: float(value) for name, value in samples}

@@ -4,10 +4,10 @@ import dataclasses
 import json
 import logging
 import os
-import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import numpy as np
@@ -15,30 +15,25 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 from ts.context import Context, RequestProcessor
+from ts.metrics.metric_type_enum import MetricTypes
 from ts.protocol.otf_message_handler import create_predict_response
 
 from scripts.paths import ROOT
-from sentiment.counts import Counts
+from sentiment.batch import Batch, Exchange
 from sentiment.inference.engines.engine import Rows
+from sentiment.inference.prediction import Prediction
+from sentiment.metrics import Metrics
 from sentiment_handler import SentimentHandler
+from tests.unit.metric_updates import declared, updates
 
 SECRET = "my-secret-text"
-
-
-class Metrics:
-    """Sums the handler's counters, as TorchServe does."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    def add_counter(self, name: str, value: int, idx: int) -> None:
-        self.counts[name] = self.counts.get(name, 0) + value
 
 
 @pytest.fixture(scope="module")
 def handler() -> SentimentHandler:
     handler = SentimentHandler()
-    handler.initialize(context_for([]))
+    with patch.object(Metrics, "start"):  # its thread would flush in the middle of other tests
+        handler.initialize(context_for([]))
     return handler
 
 
@@ -50,7 +45,7 @@ def context_for(headers: list[dict[str, Any]]) -> Context:
         len(headers),
         None,
         "0.12.0",
-        metrics=Metrics(),
+        metrics=declared(),
         model_yaml_config=yaml.safe_load((ROOT / "handler" / "model-config.yaml").read_text()),
     )
     context.request_processor = [RequestProcessor(fields) for fields in headers]
@@ -74,12 +69,6 @@ def run_batch(
     ], context
 
 
-def counted(handler: SentimentHandler) -> None:
-    """Wait until the counters have been updated."""
-    assert handler.counts._timer is not None
-    handler.counts._timer.join()
-
-
 # Headers that TorchServe adds on /predictions, and that every client sends.
 PREDICTIONS = {"Host": "localhost", "explain": "False", "url_path": ""}
 
@@ -89,8 +78,12 @@ def post(body: object) -> tuple[dict[str, Any], dict[str, bytes]]:
     return headers, {"body": json.dumps(body).encode()}
 
 
-def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) -> None:
-    answers, context = run_batch(
+def test_each_request_gets_its_own_answer_in_order_and_is_counted(
+    handler: SentimentHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler.metrics.counts.flush(declared())  # what earlier tests have left
+    caplog.set_level(logging.INFO)
+    answers, _ = run_batch(
         handler,
         post({"text": "A wonderful film."}),
         post({"texts": ["Awful.", "", "Great!"]}),
@@ -103,15 +96,66 @@ def test_each_request_gets_its_own_answer_in_order(handler: SentimentHandler) ->
     many = answers[1][1]["results"]
     assert [entry.get("sentiment") for entry in many] == ["NEGATIVE", None, "POSITIVE"]
     assert answers[3][1]["sentiment"] == "NEGATIVE"
-    counted(handler)
-    assert context.metrics.counts == {
-        "sentiment_batches_total": 1,
-        "sentiment_requests_total": 5,
-        "sentiment_texts_total": 4,
-        "sentiment_tokens_total": sum(
-            entry["tokens"] for entry in [answers[0][1], *many, answers[3][1]] if "tokens" in entry
-        ),
+
+    handler.metrics.counts.flush(declared())
+    counted = updates(caplog)
+    tokens = [
+        entry["tokens"] for entry in [answers[0][1], *many, answers[3][1]] if "tokens" in entry
+    ]
+    expected = {
+        "batches_total": 1,
+        "requests_total": 5,
+        "texts_total": 4,
+        "tokens_total": sum(tokens),
+        "responses_total dialect:predict,status:200": 2,
+        "responses_total dialect:predict_many,status:200": 1,
+        "responses_total dialect:none,status:400": 1,
+        "responses_total dialect:predict,status:422": 1,
+        "labels_total label:POSITIVE": 2,
+        "labels_total label:NEGATIVE": 2,
+        "failed_texts_total error_type:Validation": 1,
+        "request_seconds_count": 5,
+        "batch_requests_bucket le:4": 0,
+        "batch_requests_bucket le:8": 1,
+        "batch_texts_bucket le:2": 0,
+        "batch_texts_bucket le:4": 1,
+        "batch_tokens_sum": sum(tokens),  # the engine pads no row of one text
+        "text_tokens_sum": sum(tokens),
+        "text_tokens_count": 4,
     }
+    assert {name: counted.get(f"sentiment_{name}", 0) for name in expected} == expected
+    assert counted["sentiment_tokenization_seconds_sum"] > 0
+    assert counted["sentiment_engine_seconds_sum"] > 0
+    parts = counted["sentiment_tokenization_seconds_sum"] + counted["sentiment_engine_seconds_sum"]
+    assert parts < counted["sentiment_request_seconds_sum"] / 5
+
+
+def test_every_metric_is_declared_and_has_series_before_the_first_request(
+    handler: SentimentHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    metrics = Metrics(handler.model, "torch", handler.classifier.scorer)
+    metrics.counts.flush(declared())
+    created = updates(caplog)
+    assert "not counted" not in caplog.text
+    assert set(created.values()) == {0}
+    names = {series.partition(" ")[0] for series in created}
+    assert {*names, "sentiment_worker_starts_total"} == set(declared().cache[MetricTypes.COUNTER])
+    labels = {series.partition(" label:")[2] for series in created if " label:" in series}
+    assert labels == set(handler.model.labels)
+
+
+def test_a_model_with_very_many_labels_is_not_counted_by_label(
+    handler: SentimentHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    many = dataclasses.replace(handler.model, labels=[f"label {number}" for number in range(5_000)])
+    metrics = Metrics(many, "torch", handler.classifier.scorer)
+    batch = Batch([Exchange("id", {}, results=[Prediction("label 7", 1.0, {}, tokens=3)])], many)
+    metrics.record(batch)
+    metrics.counts.flush(declared())
+    assert updates(caplog)["sentiment_texts_total"] == 1
+    assert not [series for series in updates(caplog) if " label:" in series]
 
 
 @pytest.mark.parametrize(
@@ -236,31 +280,14 @@ def test_a_defect_in_any_step_is_a_500_for_each_request(
     assert SECRET not in caplog.text
 
 
-def test_requests_are_answered_when_metrics_fail(
+def test_requests_are_answered_when_counting_fails(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(handler, "counts", Counts(0))
-    with monkeypatch.context() as without:
-        without.delattr(Metrics, "add_counter")
-        answers, _ = run_batch(handler, post({"text": "Great!"}))
-        deadline = time.monotonic() + 5
-        while "updating the metrics failed" not in caplog.text and time.monotonic() < deadline:
-            time.sleep(0.01)
+    monkeypatch.delattr(Metrics, "record")
+    answers, _ = run_batch(handler, post({"text": SECRET}))
     assert answers[0][0] == 200
-    assert "updating the metrics failed: AttributeError" in caplog.text
-
-
-def test_without_a_thread_to_count_in_requests_are_answered_and_counted_later(
-    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(handler, "counts", Counts(0.01))
-    with monkeypatch.context() as full:
-        full.setattr(threading.Timer, "start", lambda self: 1 / 0)
-        answers, _ = run_batch(handler, post({"text": "Great!"}))
-        assert answers[0][0] == 200
-    _, context = run_batch(handler, post({"text": "Great!"}), post({"text": "Awful."}))
-    counted(handler)
-    assert context.metrics.counts["sentiment_requests_total"] == 3
+    assert "counting a batch failed: AttributeError" in caplog.text
+    assert SECRET not in caplog.text
 
 
 def test_every_text_of_a_batch_out_of_time_gets_its_own_error(
@@ -351,8 +378,13 @@ HEALTH = {"Accept": "application/health+json"}
 
 
 def test_ready_turns_negative_while_the_server_drains_and_nothing_else_does(
-    handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    handler: SentimentHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
+    handler.metrics.counts.flush(declared())  # what earlier tests have left
+    caplog.set_level(logging.INFO)
     draining = tmp_path / "draining"
     monkeypatch.setenv("SENTIMENT_DRAINING", str(draining))
     empty = {"body": b""}
@@ -364,7 +396,7 @@ def test_ready_turns_negative_while_the_server_drains_and_nothing_else_does(
         (PREDICTIONS | {"url_path": "info"}, empty),
         (PREDICTIONS | HEALTH, {"body": b"Great!"}),  # a prediction
     ]
-    answers, context = run_batch(handler, *requests)
+    answers, _ = run_batch(handler, *requests)
     assert [status for status, _ in answers] == [200] * 6
     ready, *_, health, info, prediction = (answer for _, answer in answers)
     assert ready == {
@@ -373,8 +405,8 @@ def test_ready_turns_negative_while_the_server_drains_and_nothing_else_does(
     }
     assert (health["healthy"], health["worker"]) == (True, os.getpid())
     assert prediction["sentiment"] == "POSITIVE"
-    counted(handler)
-    assert context.metrics.counts["sentiment_texts_total"] == 1
+    handler.metrics.counts.flush(declared())
+    assert updates(caplog)["sentiment_texts_total"] == 1
 
     draining.touch()
     answers, context = run_batch(handler, *requests)

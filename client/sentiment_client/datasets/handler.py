@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 # TorchServe kills a worker that is slow, so the handler stops a batch after some seconds. Here
 # nobody waits for a batch.
@@ -83,5 +83,9 @@ class _Context:
     def set_response_header(self, idx: int, key: str, value: str) -> None:
         """Ignore it: the headers have timings."""
 
-    def add_counter(self, name: str, value: float, idx: int = 0) -> None:
-        """Ignore a metric: there is no one to read it."""
+    def get_metric(self, name: str) -> Self:
+        """Any metric."""
+        return self
+
+    def add_or_update(self, value: float, labels: Sequence[str]) -> None:
+        """Ignore the value of a metric: there is no one to read it."""

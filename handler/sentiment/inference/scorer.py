@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.inference.engines.engine import Engine, Rows
+from sentiment.inference.engines.engine import Engine, Rows, padded_width
 from sentiment.inference.memory import release
 from sentiment.inference.microbatches import microbatches
 from sentiment.inference.prediction import EngineFailure
@@ -23,11 +23,16 @@ logger = logging.getLogger(__name__)
 
 
 class Scorer:
-    """An engine, called with microbatches of up to `tokens_per_microbatch` tokens."""
+    """An engine, called with microbatches of up to `tokens_per_microbatch` tokens.
+
+    `computed` is the number of tokens that the engine has computed so far, and `padding` how many
+    of them were padding.
+    """
 
     def __init__(self, engine: Engine, tokens_per_microbatch: int) -> None:
         self.engine = engine
         self.tokens_per_microbatch = tokens_per_microbatch
+        self.computed = self.padding = 0
 
     def logits(
         self,
@@ -104,6 +109,10 @@ class Scorer:
     def _finite(self, rows: Rows) -> NDArray[np.float32]:
         """Logits [passages, labels]; a packed row that is not finite is rescored one by one."""
         logits = self.engine.logits(rows)
+        tokens = [sum(map(len, row)) for row in rows]
+        computed = len(rows) * padded_width(max(tokens), self.engine.pad_to_multiple_of)
+        self.computed += computed
+        self.padding += computed - sum(tokens)
         if np.isfinite(logits).all():
             return logits
         parts = np.split(logits, np.cumsum([len(row) for row in rows])[:-1])

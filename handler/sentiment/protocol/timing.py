@@ -16,10 +16,15 @@ class Timing:
     tokenization: float = 0.0
     inference: float = 0.0
 
+    @property
+    def total(self) -> float:
+        """The time up to now."""
+        return time.monotonic() - self.started
+
     def headers(self, tokens: int) -> dict[str, str]:
         """Response headers: milliseconds up to now, and the `tokens` of one request."""
         return {
-            "x-total-time": _milliseconds(time.monotonic() - self.started),
+            "x-total-time": _milliseconds(self.total),
             "x-tokenization-time": _milliseconds(self.tokenization),
             "x-inference-time": _milliseconds(self.inference),
             "x-compute-tokens": str(tokens),
