@@ -91,17 +91,21 @@ def _word(value: Any) -> Word:
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker that has loaded this version of the model and scored texts with this engine."""
+    """A worker that has loaded this version of the model and scored texts with this engine.
+
+    `worker` is the id of its process on the server's machine.
+    """
 
     model: str
     version: str
     engine: str
+    worker: int
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Read the service's answer; raises UnexpectedAnswer."""
         try:
-            return cls(value["model"], value["version"], value["engine"]["name"])
+            return cls(value["model"], value["version"], value["engine"]["name"], value["worker"])
         except (KeyError, TypeError):
             raise UnexpectedAnswer(
                 "The answer does not say that a worker is ready: check the address."

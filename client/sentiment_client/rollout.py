@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sentiment_client._retries import logger
+from sentiment_client.client import SentimentClient
 from sentiment_client.errors import SentimentError, TimedOut
 from sentiment_client.management import ManagementClient
 from sentiment_client.models import Model
 
 # Seconds to load a version, next to one that is busy.
 LOADING = 300.0
-# Seconds without a waiting request after which none is being scored either: more than a batch may
-# take (`batch_seconds` in model-config.yaml).
-SETTLING = 20.0
-# Seconds that requests may be waiting for the old version, more than any client waits.
+# Seconds that requests of the old version may take, more than any client waits.
 _PATIENCE = 600.0
 _POLL = 0.2
 
@@ -56,23 +54,20 @@ def start(
 
 
 def switch(
-    management: ManagementClient,
-    version: str,
-    model: str = "sentiment",
-    *,
-    settle: float = SETTLING,
+    management: ManagementClient, old: SentimentClient, version: str, model: str = "sentiment"
 ) -> Model:
     """Make a version the default, and take the workers of the old default once it is idle.
 
-    `settle` is in seconds, and longer than any batch takes. Returns the old default. Raises
-    TimedOut if requests for the old version do not end.
+    `old` is a client of the old default by its version. Returns what the old default was. Raises
+    TimedOut if requests for it do not end.
     """
-    old = management.describe(model)
-    if old.version == version:
+    replaced = management.describe(model)
+    if replaced.version == version:
         raise ValueError(f"{version} is the default version already.")
     management.set_default(version, model)
-    _wait_until_idle(management, old, settle)
-    return management.scale(0, model=model, version=old.version)
+    _wait_until_idle(management, old, replaced)
+    management.scale(0, model=model, version=replaced.version)
+    return replaced
 
 
 def previous(management: ManagementClient, model: str = "sentiment") -> str:
@@ -98,14 +93,25 @@ def _stopped_on_failure(management: ManagementClient, version: str, model: str) 
         raise
 
 
-def _wait_until_idle(management: ManagementClient, old: Model, settle: float) -> None:
-    started = idle_since = time.monotonic()
-    while (now := time.monotonic()) - idle_since < settle:
-        if management.describe(old.name, old.version).pending_requests:
-            idle_since = now
-        if now - started > _PATIENCE:
+def _wait_until_idle(management: ManagementClient, client: SentimentClient, old: Model) -> None:
+    """Wait until all requests that came before this call are answered.
+
+    The queue of a version is first in, first out, and a worker answers a batch before it takes the
+    next one. So a worker that answers a request of ours has answered all that it took before.
+    """
+    started = time.monotonic()
+    answered: set[int] = set()
+    while True:
+        described = management.describe(old.name, old.version)
+        workers = {worker.pid for worker in described.workers if worker.ready}
+        if workers <= answered and not described.pending_requests:
+            return
+        if time.monotonic() - started > _PATIENCE:
             raise TimedOut(
                 f"{old.name} {old.version} still gets requests {_PATIENCE:.0f} s after the switch: "
                 "some clients name this version. It keeps its workers."
             )
-        time.sleep(_POLL)
+        if not workers <= answered:
+            answered.add(client.ready().worker)
+        else:
+            time.sleep(_POLL)

@@ -90,10 +90,10 @@ def test_no_request_fails_while_a_version_goes_into_service_and_back(
     texts.write_text("Superb!\nAwful.\nThe parcel arrived on Tuesday.\n", encoding="utf-8")
     with load(rollout_server) as outcomes:
         check = ("--check", str(texts), "--max-flips", "0")
-        assert sentiment("deploy", "sentiment-2.0.mar", *check, "--settle", "3") == 0
+        assert sentiment("deploy", "sentiment-2.0.mar", *check) == 0
         assert management.default_version() == "2.0"
         deployed = len(outcomes)
-        assert sentiment("rollback", "--settle", "3") == 0
+        assert sentiment("rollback") == 0
         assert management.default_version() == "1.0"
     assert set(outcomes) == {"200"}
     assert 0 < deployed < len(outcomes)

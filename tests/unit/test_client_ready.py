@@ -26,7 +26,7 @@ DRAINING = (503, error("Unhealthy", "The server is draining."), {"Retry-After": 
 
 def test_a_ready_server_says_what_is_ready(case: Case) -> None:
     with case.connected(READY, version="1.0") as (server, client):
-        assert client.ready() == Ready("sentiment", "1.0", "int8")
+        assert client.ready() == Ready("sentiment", "1.0", "int8", 7)
     ((method, path, headers, body),) = server.requests
     assert body == b""  # not a prediction
     if case.kind != "grpc":
@@ -80,7 +80,7 @@ def test_the_command_is_a_probe(capsys: pytest.CaptureFixture[str]) -> None:
         assert printed.out == ""
         assert printed.err == "sentiment: The server is draining. (HTTP 503)\n"
         assert main([*command, "--json"]) == 0
-        fields = {"model": "sentiment", "version": "1.0", "engine": "int8"}
+        fields = {"model": "sentiment", "version": "1.0", "engine": "int8", "worker": 7}
         assert json.loads(capsys.readouterr().out) == fields
     assert main(["ready", "--address", f"127.0.0.1:{free_port()}"]) == 1
     assert "is the server up?" in capsys.readouterr().err

@@ -45,14 +45,6 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
         help=f"time that the version may take to load (default: {rollout.LOADING:.0f})",
     )
     add(
-        "--settle",
-        type=float,
-        default=rollout.SETTLING,
-        metavar="SECONDS",
-        help="how long no request may have waited for the old version before it loses its workers; "
-        f"more than a batch takes (default: {rollout.SETTLING:.0f})",
-    )
-    add(
         "--unregister",
         action="store_true",
         help="also unregister the old version: no rollback, and /invocations needs model_name",
@@ -85,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
 
 def finish(args: argparse.Namespace, management: ManagementClient, version: str) -> None:
     """Switch to a version that is loaded, and say so."""
-    old = rollout.switch(management, version, args.model, settle=args.settle)
+    default = management.default_version(args.model)
+    with inference_client(args, version=default) as client:
+        old = rollout.switch(management, client, version, args.model)
     if args.unregister:
         management.unregister(args.model, old.version)
     if args.json:
