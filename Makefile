@@ -15,8 +15,10 @@ unexport PYTHONSAFEPATH
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
+# FRONT=1 starts nginx in front of it; PROFILE=production also requires tokens.
 serve: .venv/.serve  ## Start the server and show a prediction
-	@$(VENV)/python -m scripts.launcher serve
+	@$(VENV)/python -m scripts.launcher serve $(if $(PROFILE),--profile "$(PROFILE)") \
+	$(if $(FRONT),--front)
 
 stop:  ## Answer what is in flight, and stop the server
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.launcher stop; \

@@ -141,6 +141,9 @@ def _send(context: Any, i: int, exchange: Exchange, timing: Timing) -> bytes:
     if exchange.route is Route.GRPC:
         # StreamPredictions needs this header; without it TorchServe ends the worker.
         headers["ts_stream_next"] = "false"
+    if response.status >= 400 and "x-front" in exchange.headers:
+        # nginx replaces the body of an error, so it takes ours from here: deploy/nginx/errors.conf.
+        headers["x-error"] = response.body.decode("ascii")
     for name, value in headers.items():
         context.set_response_header(i, name, value)
     return response.body

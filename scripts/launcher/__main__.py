@@ -11,10 +11,9 @@ import sys
 from scripts.failure import reports_failures
 from scripts.launcher import serve
 from scripts.launcher.drain import drain
-from scripts.launcher.properties import Properties
+from scripts.launcher.profiles import PROFILES, profile_front, profile_server, running_server
 from scripts.launcher.run import run
 from scripts.launcher.server import Server
-from scripts.paths import ROOT
 
 
 @reports_failures(os_error="The server cannot be started or stopped")
@@ -25,25 +24,33 @@ def main() -> None:
         description="Start or stop the TorchServe of this checkout.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("serve", help="start the server, and wait until it has answered a request")
-    commands.add_parser("stop", help="drain the server, and stop it with all its processes")
-    commands.add_parser("run", help="run the server in the foreground until SIGTERM or Ctrl-C")
-    command = parser.parse_args().command
-    server = Server(
-        Properties.read(ROOT / "config.properties"),
-        model_store=ROOT / "model_store",
-        log_config=ROOT / "log4j2.xml",
-        home=ROOT,
-        run=ROOT / ".run",
+    serving = commands.add_parser(
+        "serve", help="start the server, and wait until it has answered a request"
     )
-    if command == "serve":
-        serve.start(server)
-    elif command == "stop":
-        if server.has_clients():
-            drain(server)
-        print("Stopped." if server.stop() else "The server was not running.")
+    serving.add_argument("--front", action="store_true", help="start nginx in front of it")
+    running = commands.add_parser(
+        "run", help="run the server in the foreground until SIGTERM or Ctrl-C"
+    )
+    for command in (serving, running):
+        command.add_argument("--profile", choices=PROFILES, default="local")
+    commands.add_parser("stop", help="drain the server, and stop it with all its processes")
+    arguments = parser.parse_args()
+    if arguments.command == "serve":
+        serve.start_profile(arguments.profile, front=arguments.front)
+    elif arguments.command == "stop":
+        stop(running_server())
     else:
-        sys.exit(run(server))
+        server = profile_server(arguments.profile)
+        sys.exit(run(server, lambda: serve.renew_tokens(server, arguments.profile)))
+
+
+def stop(server: Server) -> None:
+    """Stop the front, then drain and stop the server; or say that neither was running."""
+    # The front first: it stops only when it has answered the requests in progress.
+    front_was_running = profile_front(server).stop()
+    if server.has_clients():
+        drain(server)
+    print("Stopped." if server.stop() or front_was_running else "The server was not running.")
 
 
 if __name__ == "__main__":

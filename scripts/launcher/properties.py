@@ -34,7 +34,10 @@ class Properties:
         values = self.values | changes
         text = "".join(f"{k}={v}\n" for k, v in values.items())
         # Java reads Latin-1; other characters are escaped as UTF-16 code units.
-        path.write_text(re.sub(r"[^\x00-\x7f]", _escape, text), encoding="ascii")
+        text = re.sub(r"[^\x00-\x7f]", _escape, text)
+        # The time of an unchanged file tells that a running server has these settings.
+        if not path.exists() or path.read_text(encoding="latin-1") != text:
+            path.write_text(text, encoding="ascii")
         return Properties(path, values)
 
     @property

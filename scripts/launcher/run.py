@@ -2,17 +2,19 @@
 
 import signal
 import sys
+from collections.abc import Callable
 
 from scripts.failure import Failure
 from scripts.launcher.drain import drain
 from scripts.launcher.server import Server
 
 
-def run(server: Server) -> int:
+def run(server: Server, started: Callable[[], None]) -> int:
     """Run until SIGTERM or SIGINT, then drain; returns the exit code.
 
-    It is 0 after a complete drain and 143 after one that was cut short. If Java ends by itself, it
-    is Java's, with 128 added to the number of a signal, or 1 instead of 0. Nothing is restarted.
+    Calls `started` when the server is up. The exit code is 0 after a complete drain, and 143 after
+    one that was cut short. If Java ends by itself, it is Java's, with 128 added to the number of a
+    signal, or 1 instead of 0. Nothing is restarted.
     Raises Failure if the server does not start.
     """
     if server.java() is not None:
@@ -22,6 +24,7 @@ def run(server: Server) -> int:
     try:
         server.start(foreground=True)
         print(f"The server is up at {server.properties.inference}", flush=True)
+        started()
         code = server.wait()
     except KeyboardInterrupt:
         is_drained = server.java() is None or drain(server)

@@ -2,8 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
 
 from scripts.failure import Failure
+from scripts.launcher.front import Front
+from scripts.launcher.profiles import profile_front, profile_server
 from scripts.launcher.server import EXAMPLE, MODEL, Server
 from scripts.paths import ROOT
 from sentiment_client import Prediction, SentimentError
@@ -12,12 +16,43 @@ from sentiment_client import Prediction, SentimentError
 _PROXIES = {"http_proxy", "all_proxy", "ALL_PROXY"}
 
 
+def start_profile(profile: str, *, front: bool) -> None:
+    """Start the server as `profile` configures it; in production, always with its `front`."""
+    server = profile_server(profile)
+    nginx = profile_front(server) if front or profile == "production" else None
+    if nginx:
+        nginx.check_installed()
+    start(server)
+    if nginx:
+        nginx.start()
+        show_front(nginx)
+    renew_tokens(server, profile)
+
+
+def renew_tokens(server: Server, profile: str) -> None:
+    """Have the tokens renewed by a process that ends with the server, if it requires them."""
+    if not server.properties.needs_token:
+        return
+    with (server.run / "tokens.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "scripts.launcher.tokens", profile],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 def start(server: Server) -> None:
     """Start the server unless it is running; show its answer to an example."""
-    if server.java() is None:
+    java = server.java()
+    if java is None:
         print("Starting TorchServe", flush=True)
         show(server, server.start(), "is up")
         return
+    if str(server.properties.path.resolve()) not in java.cmdline():
+        raise Failure("The server is running with another profile: run 'make stop' first.")
     try:
         with server.client(max_retries=1) as client:
             answer = client.predict(EXAMPLE)
@@ -66,3 +101,18 @@ def show(server: Server, answer: Prediction, state: str) -> None:
     print(f"The server {state} at {server.properties.inference}; its log is {server.log}\n")
     print(f"  curl -H 'Content-Type: application/json' -d '{body}'{options} {url}")
     print(f"  {json.dumps(native)}")
+
+
+def show_front(front: Front) -> None:
+    """Print the front's address, and a command that sends a text."""
+    body = json.dumps({"text": EXAMPLE})
+    token = (
+        f' -H "Authorization: Bearer $(cut -d" " -f1 {front.clients})"'
+        if front.made_a_token
+        else ""
+    )
+    print(f"\nThe front is up at {front.address}; its log is {front.access_log}\n")
+    print(
+        f"  curl --cacert {front.certificate} -H 'Content-Type: application/json' -d '{body}'"
+        f"{token} {front.address}/predictions/{MODEL}"
+    )

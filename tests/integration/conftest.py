@@ -17,7 +17,10 @@ from scripts.paths import ROOT
 from sentiment_client import ManagementClient, SentimentClient
 
 # The files of a checkout that the launcher needs, without those that `make` creates.
-SOURCES = ("handler", "scripts", "client", "config.properties", "log4j2.xml", "metrics.yaml")
+SOURCES = (
+    *("handler", "scripts", "client", "deploy"),
+    *("config.properties", "log4j2.xml", "metrics.yaml"),
+)
 
 
 @pytest.fixture
@@ -70,6 +73,11 @@ def work() -> Iterator[Path]:
 @pytest.fixture
 def checkout(work: Path) -> Path:
     """A copy of this checkout's sources."""
+    return copy_checkout(work)
+
+
+def copy_checkout(work: Path) -> Path:
+    """Copy this checkout's sources to a new folder."""
     folder = work / "checkout"
     folder.mkdir()
     for name in SOURCES:

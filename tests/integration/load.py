@@ -37,12 +37,12 @@ def post_together(url: str, bodies: list[tuple[dict[str, str], bytes]]) -> list[
 
 # The most texts per request: a second of work on a fast processor.
 HOLDING_TEXTS = 64
+HOLDING = {"texts": [f"{number} " + "word " * 600 for number in range(HOLDING_TEXTS)]}
 
 
 def held_up(url: str) -> Thread:
     """Keep the only worker busy with one request, so that later requests wait in the queue."""
-    body = {"texts": [f"{number} " + "word " * 600 for number in range(HOLDING_TEXTS)]}
-    holding = Thread(target=partial(requests.post, url, json=body, timeout=60))
+    holding = Thread(target=partial(requests.post, url, json=HOLDING, timeout=60))
     holding.start()
     time.sleep(0.3)  # nothing tells when it has reached the worker
     return holding
@@ -56,3 +56,11 @@ def counted(counters: Counters, before: dict[str, float], requests: int) -> dict
         if since["sentiment_requests_total"] >= requests or time.monotonic() > deadline:
             return since
         time.sleep(0.1)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until `condition` is true; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {seconds:g} seconds"
+        time.sleep(0.05)

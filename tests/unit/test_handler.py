@@ -457,6 +457,15 @@ def test_a_dialect_without_a_place_for_words_refuses_to_explain(
     assert "/explanations/sentiment" in answers[0][1]["error"]
 
 
+def test_an_error_is_repeated_in_a_header_for_the_front(handler: SentimentHandler) -> None:
+    headers, row = post({"text": ""})
+    answers, context = run_batch(
+        handler, (headers | {"X-Front": "1"}, row), (headers, row), post({"text": "good"})
+    )
+    assert json.loads(context.get_response_headers(0)["x-error"]) == answers[0][1]
+    assert "x-error" not in context.get_response_headers(1) | context.get_response_headers(2)
+
+
 def test_headers_that_cannot_be_read_fail_their_own_request(
     handler: SentimentHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,83 @@
+"""Renew TorchServe's tokens before they expire.
+
+python -m scripts.launcher.tokens PROFILE     renews those of the running server until it ends
+"""
+
+import fcntl
+import json
+import os
+import select
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import requests
+
+from scripts.launcher.front import Front
+from scripts.launcher.profiles import profile_front, profile_server
+from scripts.launcher.server import Server
+
+_RETRY_SECONDS = 10.0
+
+
+def renew_when_due(server: Server, apply: Callable[[], None]) -> float:
+    """Renew both tokens if half of their life is over, and call `apply`.
+
+    Returns the seconds until the next call is due. TorchServe accepts an old token until it has
+    made the new one, so `apply` must not take long. Raises OSError, which includes
+    requests.RequestException, if TorchServe does not answer.
+    """
+    half = 30.0 * float(server.properties.values.get("token_expiration_min", "60"))
+    if _seconds_left(server) <= half:
+        # Clients use the second one.
+        for kind in ("management", "inference"):
+            _renew(server, kind)
+        apply()
+    return max(0.0, _seconds_left(server) - half)
+
+
+def _seconds_left(server: Server) -> float:
+    """Seconds until the first token expires."""
+    keys = json.loads(server.key_file.read_text(encoding="utf-8"))
+    times = (keys[kind]["expiration time"] for kind in ("management", "inference"))
+    expiry = min(map(datetime.fromisoformat, times))
+    return (expiry - datetime.now(UTC)).total_seconds()
+
+
+def _renew(server: Server, kind: str) -> None:
+    # The key that allows this never expires.
+    key = json.loads(server.key_file.read_text(encoding="utf-8"))["API"]["key"]
+    requests.get(
+        f"{server.properties.management}/token",
+        params={"type": kind},
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=10,
+    ).raise_for_status()
+
+
+def main(profile: str) -> None:
+    """Renew the tokens of the running server until it ends, unless another process does."""
+    server = profile_server(profile)
+    front = profile_front(server)
+    java = server.java()
+    with (server.run / "tokens.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if java is not None:
+            _renew_until_end(server, front, java.pid)
+
+
+def _renew_until_end(server: Server, front: Front, java: int) -> None:
+    ended, seconds = os.pidfd_open(java), 0.0
+    while not select.select([ended], [], [], seconds)[0]:
+        try:
+            seconds = renew_when_due(server, front.reload)
+        except (OSError, ValueError, KeyError):  # no answer, or the key file is being written
+            print("The tokens could not be renewed: trying again.", flush=True)
+            seconds = _RETRY_SECONDS
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
