@@ -63,7 +63,9 @@ def start(server: Server) -> None:
             server.last_lines(),
         ) from None
     show(server, answer, "is already up")
-    started = server.started()
+    # One second later: the kernel tells only in which second it was booted, and a process's time of
+    # start is counted from then.
+    started = server.started() + 1
     changed = [
         path.name
         for path in (
