@@ -15,7 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
 # Disk space per group, with a CPU build of PyTorch; a CUDA build takes several times as much.
-FREE_BYTES = {"serve": 2_500_000_000, "train": 500_000_000, "bench": 1_000_000_000}
+FREE_BYTES = {
+    "runtime": 2_000_000_000,
+    "serve": 2_500_000_000,
+    "train": 500_000_000,
+    "bench": 1_000_000_000,
+}
 # Dependency groups need pip 25.1, and Python 3.11 and 3.12 come with an older one.
 PIP = "pip==26.3"
 

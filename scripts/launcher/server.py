@@ -96,7 +96,8 @@ class Server:
             shutil.rmtree(temp, ignore_errors=True)
         self._state.unlink(missing_ok=True)
         self.draining.unlink(missing_ok=True)
-        self.key_file.unlink(missing_ok=True)
+        if self.key_file.exists():  # its folder may be read-only where no tokens are required
+            self.key_file.unlink()
         return was_running
 
     def wait(self) -> int:
