@@ -1,6 +1,7 @@
 """The client of the inference API over gRPC, on TorchServe's port 7070."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -82,6 +83,17 @@ class GrpcTransport(Transport):
             request_serializer=PredictionsRequest.SerializeToString,
             response_deserializer=PredictionResponse.FromString,
         )
+
+    async def send_once(self, request: Request) -> Any:
+        """Send a request without retries, after the channel has connected.
+
+        gRPC ends an attempt to connect after 100 ms here, which a busy server may exceed.
+        """
+        if not self._closed:
+            connect, _ = self.timeout_of(request)
+            with suppress(grpc.FutureTimeoutError):  # the call then fails, with the reason
+                grpc.channel_ready_future(self._channel).result(timeout=connect)
+        return await super().send_once(request)
 
     async def close(self) -> None:
         """Close the channel."""
