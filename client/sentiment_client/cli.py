@@ -30,7 +30,7 @@ examples:
   sentiment score reviews.csv --column review --output scored.parquet
   sentiment report scored.parquet --column review --by product
   sentiment compare localhost:8080 localhost:9080 texts.csv --max-flips 1%
-  sentiment deploy sentiment-2.mar --check texts.csv --max-flips 1%
+  sentiment deploy sentiment-2.0.mar --check texts.csv --max-flips 1%
   sentiment rollback
   sentiment ready --wait 60
   sentiment workers 2

@@ -1,7 +1,7 @@
 """The client of the inference API over gRPC, on TorchServe's port 7070."""
 
 import re
-from contextlib import suppress
+import time
 from typing import Any
 
 import grpc
@@ -16,6 +16,7 @@ from sentiment_client._transport import USER_AGENT, Answer, Request, Transport
 from sentiment_client.client import SentimentClient
 from sentiment_client.errors import (
     BackendFailed,
+    ConnectionFailed,
     Malformed,
     NotFound,
     Overloaded,
@@ -29,6 +30,8 @@ from sentiment_client.errors import (
 
 # gRPC's default limit, 4 MiB, is too low for answers with many labels for many texts.
 MAX_ANSWER_BYTES = 64 << 20
+# Seconds between two attempts to connect.
+_RECONNECT = 0.1
 
 
 class GrpcSentimentClient(SentimentClient):
@@ -85,15 +88,19 @@ class GrpcTransport(Transport):
         )
 
     async def send_once(self, request: Request) -> Any:
-        """Send a request without retries, after the channel has connected.
+        """Send a request without retries, but for attempts to connect.
 
-        gRPC ends an attempt to connect after 100 ms here, which a busy server may exceed.
+        gRPC ends such an attempt after 100 ms here, which a busy server may exceed.
         """
-        if not self._closed:
-            connect, _ = self.timeout_of(request)
-            with suppress(grpc.FutureTimeoutError):  # the call then fails, with the reason
-                grpc.channel_ready_future(self._channel).result(timeout=connect)
-        return await super().send_once(request)
+        connect, _ = self.timeout_of(request)
+        deadline = time.monotonic() + connect
+        while True:
+            try:
+                return await super().send_once(request)
+            except ConnectionFailed as error:
+                if error.sent or time.monotonic() > deadline:
+                    raise
+            time.sleep(_RECONNECT)  # no retry, so not the pause before one
 
     async def close(self) -> None:
         """Close the channel."""

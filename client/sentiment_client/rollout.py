@@ -47,9 +47,11 @@ def start(
     management: ManagementClient, version: str, model: str = "sentiment", *, wait: float = LOADING
 ) -> Model:
     """Give a version as many workers as the default has, unless it has some; raises TimedOut."""
+    workers = len(management.describe(model, version).workers)
+    if workers:  # which may be answering
+        return management.scale(workers, model=model, version=version, wait=wait)
     with _stopped_on_failure(management, version, model):
-        described = management.describe(model, version)
-        workers = len(described.workers) or len(management.describe(model).workers) or 1
+        workers = len(management.describe(model).workers) or 1
         return management.scale(workers, model=model, version=version, wait=wait)
 
 
@@ -75,7 +77,7 @@ def previous(management: ManagementClient, model: str = "sentiment") -> str:
     default = management.default_version(model)
     others = [m.version for m in management.describe_all(model) if m.version != default]
     if len(others) != 1:
-        shown = f"{', '.join(others)} are registered beside it" if others else "it is the only one"
+        shown = f"{', '.join(others)} are registered next to it" if others else "it is the only one"
         raise ValueError(f"{default} is the default version, and {shown}: name a version.")
     return others[0]
 
@@ -102,16 +104,19 @@ def _wait_until_idle(management: ManagementClient, client: SentimentClient, old:
     started = time.monotonic()
     answered: set[int] = set()
     while True:
-        described = management.describe(old.name, old.version)
-        workers = {worker.pid for worker in described.workers if worker.ready}
-        if workers <= answered and not described.pending_requests:
-            return
+        try:
+            described = management.describe(old.name, old.version)
+            workers = {worker.pid for worker in described.workers if worker.ready}
+            if workers <= answered and not described.pending_requests:
+                return
+            if not workers <= answered:
+                answered.add(client.ready().worker)
+                continue
+        except SentimentError as error:  # a full queue, or a worker that died
+            logger.warning("asking %s %s failed: %s", old.name, old.version, error)
         if time.monotonic() - started > _PATIENCE:
             raise TimedOut(
-                f"{old.name} {old.version} still gets requests {_PATIENCE:.0f} s after the switch: "
-                "some clients name this version. It keeps its workers."
+                f"{old.name} {old.version} has not answered all its requests {_PATIENCE:.0f} s "
+                "after the switch: it keeps its workers."
             )
-        if not workers <= answered:
-            answered.add(client.ready().worker)
-        else:
-            time.sleep(_POLL)
+        time.sleep(_POLL)

@@ -18,7 +18,7 @@ from sentiment.inference.scorer import Scorer
 from sentiment.protocol.dialects import DIALECTS
 from sentiment.served_model import ServedModel
 
-# Each flush is up to a hundred log lines.
+# Each flush is up to ninety log lines.
 _FLUSH_SECONDS = 1.0
 # A model with more labels is not counted by label: each would be a time series.
 _MOST_LABELS = 50

@@ -11,7 +11,7 @@ import sys
 from scripts.failure import reports_failures
 from scripts.launcher import serve
 from scripts.launcher.drain import drain
-from scripts.launcher.profiles import PROFILES, profile_front, profile_server, running_server
+from scripts.launcher.profiles import PROFILES, profile_front, profile_server
 from scripts.launcher.run import run
 from scripts.launcher.server import Server
 
@@ -38,19 +38,24 @@ def main() -> None:
     if arguments.command == "serve":
         serve.start_profile(arguments.profile, front=arguments.front)
     elif arguments.command == "stop":
-        stop(running_server())
+        stop(profile_server("local").with_its_settings())
     else:
         server = profile_server(arguments.profile)
         sys.exit(run(server, lambda: serve.renew_tokens(server, arguments.profile)))
 
 
 def stop(server: Server) -> None:
-    """Stop the front, then drain and stop the server; or say that neither was running."""
-    # The front first: it stops only when it has answered the requests in progress.
-    front_was_running = profile_front(server).stop()
-    if server.has_clients():
-        drain(server)
-    print("Stopped." if server.stop() or front_was_running else "The server was not running.")
+    """Drain and stop the server and its front, or say that neither was running."""
+    front = profile_front(server)
+    was_running = front.is_running or server.java() is not None
+    try:
+        if server.has_clients():
+            # The front passes the 503 of `ready` on, and then takes no new requests.
+            drain(server, front.quit)
+        front.stop()
+    finally:
+        server.stop()
+    print("Stopped." if was_running else "The server was not running.")
 
 
 if __name__ == "__main__":

@@ -6,38 +6,43 @@ and then resets every connection.
 """
 
 import time
+from collections.abc import Callable
 
 import requests
 
-from scripts.launcher.server import MODEL, Server
-from sentiment_client import SentimentError
+from scripts.launcher.server import Server
+from sentiment_client import SentimentError, Unauthorized
 
 # The longest wait for requests in flight, after `drain_seconds`. TorchServe ends a worker that has
 # spent 60 seconds on one batch (responseTimeout in model-config.yaml).
 LONGEST_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+# Seconds to connect to the management API, and to wait for an answer.
+_TIMEOUT = (3.0, 5.0)
 
 
-def drain(server: Server) -> bool:
-    """Announce the stop for `drain_seconds`, then wait until all requests are answered.
+def drain(server: Server, close: Callable[[], None] = lambda: None) -> bool:
+    """Announce the stop for `drain_seconds`, `close`, and wait until all requests are answered.
 
-    Returns False if that was cut short: by KeyboardInterrupt, or after `LONGEST_SECONDS`.
+    `close` ends what passes requests on, such as nginx, without waiting for it. Returns False if
+    that was cut short: by KeyboardInterrupt, or after `LONGEST_SECONDS`.
     """
     try:
-        return _drain(server)
+        return _drain(server, close)
     except KeyboardInterrupt:
         print("Stopping without waiting for requests in flight.", flush=True)
         return False
 
 
-def _drain(server: Server) -> bool:
+def _drain(server: Server, close: Callable[[], None]) -> bool:
     seconds = server.properties.drain_seconds
     print(f"Draining: readiness is 503 for {seconds:g} s, then the queue is emptied.", flush=True)
     server.draining.touch()
     time.sleep(seconds)
+    close()
     if _is_answered(server):
         return True
-    print("Requests are still in flight: their clients get a connection reset.", flush=True)
+    print("Requests may still be in flight: their clients get a connection reset.", flush=True)
     return False
 
 
@@ -48,16 +53,19 @@ def _is_answered(server: Server) -> bool:
     next one. So a worker that answers a request of ours has answered all that it took before.
     """
     deadline = time.monotonic() + LONGEST_SECONDS
-    answered: set[tuple[str, int]] = set()
-    with server.management(max_retries=0) as management:
+    answered: set[tuple[str, str, int]] = set()
+    with server.management(max_retries=0, timeout=_TIMEOUT) as management:
         while (left := deadline - time.monotonic()) > 0:
             try:
-                models = management.describe_all(MODEL)
-                workers = {(m.version, w.pid) for m in models for w in m.workers if w.ready}
+                models = [m for name in management.list() for m in management.describe_all(name)]
+                workers = {(m.name, m.version, w.pid) for m in models for w in m.workers if w.ready}
                 if workers <= answered and not any(model.pending_requests for model in models):
                     return True
-                for version in {version for version, _ in workers - answered}:
-                    answered.add((version, server.next_worker(version, timeout=left)))
+                for name, version in {(name, version) for name, version, _ in workers - answered}:
+                    pid = server.next_worker(name, version, timeout=left)
+                    answered.add((name, version, pid))
+            except Unauthorized:  # an expired token: nothing can be asked
+                return False
             except (SentimentError, requests.RequestException):
                 if server.java() is None:
                     return False

@@ -1,9 +1,12 @@
 """nginx in front of TorchServe, as configured in deploy/nginx: TLS, tokens and limits."""
 
+import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from string import Template
@@ -81,19 +84,33 @@ class Front:
         """Apply TorchServe's present token and changes of the clients' tokens, if it is running."""
         if self._master() is None:
             return
+        self._check_clients()
         self._write_token()
         self._nginx("-s", "reload")
 
-    def stop(self) -> bool:
-        """End nginx once the requests in progress are answered; False if it was not running."""
+    @property
+    def is_running(self) -> bool:
+        """Whether its nginx runs."""
+        return self._master() is not None
+
+    def quit(self) -> None:
+        """Have nginx take no new requests, and end when those in progress are answered."""
+        # Not `nginx -s quit`, which does nothing while the configuration has an error.
+        if master := self._master():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                master.send_signal(signal.SIGQUIT)
+
+    def stop(self) -> None:
+        """The same, and wait until it has ended, at most `STOP_SECONDS`."""
         master = self._master()
         if master is None:
-            return False
-        processes = [master, *master.children()]
-        self._nginx("-s", "quit")
-        for process in psutil.wait_procs(processes, timeout=STOP_SECONDS)[1]:
-            process.kill()
-        return True
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            processes = [master, *master.children()]
+            self.quit()
+            for process in psutil.wait_procs(processes, timeout=STOP_SECONDS)[1]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def _master(self) -> psutil.Process | None:
         """The main process of this nginx, if it is running."""
@@ -135,7 +152,24 @@ class Front:
             required = self.server.properties.needs_token
             entry = f"{secrets.token_hex(32)} client" if required else "default anonymous"
             _write_secret(self.clients, f"{entry};\n")
+        self._check_clients()
         self._write_token()
+
+    def _check_clients(self) -> None:
+        """Raises Failure for what nginx would refuse: its message would show the token."""
+        tokens: set[str] = set()
+        lines = self.clients.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            entry = line.partition("#")[0].strip()
+            if not entry:
+                continue
+            match = re.fullmatch(r"([^\s;]+)\s+[\w.-]+\s*;", entry)
+            if match is None or match[1].lower() in tokens:
+                raise Failure(
+                    f"Line {number} of {self.clients} must be 'TOKEN NAME;', with a token that no "
+                    "other line has."
+                )
+            tokens.add(match[1].lower())
 
     def _write_token(self) -> None:
         """Write the token that TorchServe requires, if it requires one."""

@@ -25,12 +25,6 @@ def profile_server(profile: str) -> Server:
     )
 
 
-def running_server() -> Server:
-    """The server that was started, whatever its profile: with tokens, it has a key file."""
-    server = profile_server("local")
-    return profile_server("production") if server.key_file.exists() else server
-
-
 def profile_front(server: Server) -> Front:
     """The front of `server`, with deploy/nginx/front.properties."""
     return Front(Properties.read(TEMPLATES / "front.properties"), server, _RUN / "nginx")

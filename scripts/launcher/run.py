@@ -14,7 +14,8 @@ def run(server: Server, started: Callable[[], None]) -> int:
 
     Calls `started` when the server is up. The exit code is 0 after a complete drain, and 143 after
     one that was cut short. If Java ends by itself, it is Java's, with 128 added to the number of a
-    signal, or 1 instead of 0. Nothing is restarted.
+    signal, or 1 instead of 0; but 0 after SIGTERM, with which `make stop` ends Java. Nothing is
+    restarted.
     Raises Failure if the server does not start.
     """
     if server.java() is not None:
@@ -27,13 +28,18 @@ def run(server: Server, started: Callable[[], None]) -> int:
         started()
         code = server.wait()
     except KeyboardInterrupt:
-        is_drained = server.java() is None or drain(server)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # another one must not interrupt the cleanup
-        server.stop()
+        try:
+            is_drained = server.java() is None or drain(server)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)  # another one must not interrupt the cleanup
+            server.stop()
         print("Stopped.", flush=True)
         return 0 if is_drained else 128 + signal.SIGTERM
     server.stop()
     code = code if code >= 0 else 128 - code
+    if code == 128 + signal.SIGTERM:  # from `make stop`, which has drained it
+        print("Stopped.", flush=True)
+        return 0
     print(f"TorchServe ended by itself, with exit code {code}.", file=sys.stderr)
     return code or 1

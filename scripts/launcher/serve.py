@@ -23,10 +23,10 @@ def start_profile(profile: str, *, front: bool) -> None:
     if nginx:
         nginx.check_installed()
     start(server)
+    renew_tokens(server, profile)
     if nginx:
         nginx.start()
         show_front(nginx)
-    renew_tokens(server, profile)
 
 
 def renew_tokens(server: Server, profile: str) -> None:
@@ -53,6 +53,7 @@ def start(server: Server) -> None:
         return
     if str(server.properties.path.resolve()) not in java.cmdline():
         raise Failure("The server is running with another profile: run 'make stop' first.")
+    server.draining.unlink(missing_ok=True)  # of a `make stop` that was killed
     try:
         with server.client(max_retries=1) as client:
             answer = client.predict(EXAMPLE)

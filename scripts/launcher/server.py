@@ -68,11 +68,14 @@ class Server:
         archive = self.model_store / f"{MODEL}.mar"
         preflight.check_archive(archive, MODEL)
         preflight.check_ports(self.properties)
+        _ = self.properties.drain_seconds  # raises Failure now, not when it is needed
         self.run.mkdir(parents=True, exist_ok=True)
         self.stop()  # removes what a killed server has left
         temp = Path(tempfile.mkdtemp(prefix="sentiment-"))
         try:
-            self._state.write_text(json.dumps({"temp": str(temp)}), encoding="utf-8")
+            # With the settings, since `stop` has to know them even if their file has changed.
+            state = {"temp": str(temp), "settings": self.properties.values}
+            self._state.write_text(json.dumps(state), encoding="utf-8")
             preflight.check_temp(temp, archive)
             self._launch(java, temp, foreground)
             with self.management(max_retries=0) as management, self.client() as client:
@@ -97,7 +100,7 @@ class Server:
         self._state.unlink(missing_ok=True)
         self.draining.unlink(missing_ok=True)
         if self.key_file.exists():  # its folder may be read-only where no tokens are required
-            self.key_file.unlink()
+            self.key_file.unlink(missing_ok=True)
         return was_running
 
     def wait(self) -> int:
@@ -120,8 +123,8 @@ class Server:
             for connection in connections
         )
 
-    def next_worker(self, version: str, *, timeout: float) -> int:
-        """The pid of the worker that answers the next request of a version of the model.
+    def next_worker(self, model: str, version: str, *, timeout: float) -> int:
+        """The pid of the worker that answers the next request of a version of a model.
 
         Raises requests.RequestException, also if none answers for `timeout` seconds.
         """
@@ -129,7 +132,7 @@ class Server:
         if self.properties.needs_token:
             token = json.loads(self.key_file.read_text(encoding="utf-8"))["inference"]["key"]
             headers["Authorization"] = f"Bearer {token}"
-        url = f"{self.properties.inference}/predictions/{MODEL}/{version}/health"
+        url = f"{self.properties.inference}/predictions/{model}/{version}/health"
         answer = requests.get(url, headers=headers, timeout=timeout)
         answer.raise_for_status()
         return int(answer.json()["worker"])
@@ -206,6 +209,15 @@ class Server:
 
     def _processes(self) -> Processes:
         return Processes(self._temp())
+
+    def with_its_settings(self) -> "Server":
+        """The same server with the settings that it was started with, if it is running."""
+        try:
+            values = json.loads(self._state.read_text(encoding="utf-8"))["settings"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return self
+        properties = Properties(self.properties.path, values)
+        return Server(properties, self.model_store, self.log_config, self.home, self.run)
 
     def _temp(self) -> str | None:
         """The temporary folder of the running server, or of one that was killed."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import requests
 
+from scripts.failure import Failure
 from scripts.launcher.front import Front
 from scripts.launcher.profiles import profile_front, profile_server
 from scripts.launcher.server import Server
@@ -20,20 +21,33 @@ from scripts.launcher.server import Server
 _RETRY_SECONDS = 10.0
 
 
-def renew_when_due(server: Server, apply: Callable[[], None]) -> float:
-    """Renew both tokens if half of their life is over, and call `apply`.
+class Renewal:
+    """Renews the tokens of `server` when half of their life is over, and calls `apply` then.
 
-    Returns the seconds until the next call is due. TorchServe accepts an old token until it has
-    made the new one, so `apply` must not take long. Raises OSError, which includes
-    requests.RequestException, if TorchServe does not answer.
+    TorchServe accepts an old token until it has made the new one, so `apply` must not take long.
     """
-    half = 30.0 * float(server.properties.values.get("token_expiration_min", "60"))
-    if _seconds_left(server) <= half:
-        # Clients use the second one.
-        for kind in ("management", "inference"):
-            _renew(server, kind)
-        apply()
-    return max(0.0, _seconds_left(server) - half)
+
+    def __init__(self, server: Server, apply: Callable[[], None]) -> None:
+        self._server = server
+        self._apply = apply
+        self._half = 30.0 * float(server.properties.values.get("token_expiration_min", "60"))
+        self._is_applied = True
+
+    def renew_when_due(self) -> float:
+        """Returns the seconds until the next call is due; call it again if it raises.
+
+        Raises OSError, which includes requests.RequestException, if TorchServe does not answer, and
+        what `apply` raises.
+        """
+        if _seconds_left(self._server) <= self._half:
+            self._is_applied = False
+            # Clients use the second one.
+            for kind in ("management", "inference"):
+                _renew(self._server, kind)
+        if not self._is_applied:
+            self._apply()
+            self._is_applied = True
+        return max(0.0, _seconds_left(self._server) - self._half)
 
 
 def _seconds_left(server: Server) -> float:
@@ -70,12 +84,15 @@ def main(profile: str) -> None:
 
 
 def _renew_until_end(server: Server, front: Front, java: int) -> None:
+    renewal = Renewal(server, front.reload)
     ended, seconds = os.pidfd_open(java), 0.0
     while not select.select([ended], [], [], seconds)[0]:
         try:
-            seconds = renew_when_due(server, front.reload)
-        except (OSError, ValueError, KeyError):  # no answer, or the key file is being written
-            print("The tokens could not be renewed: trying again.", flush=True)
+            seconds = renewal.renew_when_due()
+        # No answer, a key file that is being written, or an nginx that refuses its configuration.
+        except (OSError, ValueError, KeyError, Failure) as error:
+            reason = error if isinstance(error, Failure) else type(error).__name__
+            print(f"The tokens could not be renewed, trying again: {reason}", flush=True)
             seconds = _RETRY_SECONDS
 
 

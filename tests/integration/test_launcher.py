@@ -139,7 +139,7 @@ def test_tokens_are_required_and_sent(archive: Path, tmp_path: Path) -> None:
             assert client.predict("Great!").label == "POSITIVE"
             (worker,) = management.describe().workers
             assert worker.ready
-            assert server.next_worker("1.0", timeout=60) == worker.pid
+            assert server.next_worker("sentiment", "1.0", timeout=60) == worker.pid
             with pytest.raises(NotAllowed):  # enable_model_api=false is the default
                 management.register("sentiment.mar")
             rotate_token(server)

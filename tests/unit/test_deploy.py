@@ -15,14 +15,15 @@ import pytest
 import yaml
 from kserve import models as kserve
 
+from scripts.launcher import drain, processes
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 UNIT = DEPLOY / "systemd" / "sentiment.service"
-# After drain_seconds, the longest that the launcher takes to stop: docs/operations.md.
-STOP_SECONDS = 80
+# After drain_seconds, the longest that the launcher takes to stop, with some seconds to spare.
+STOP_SECONDS = drain.LONGEST_SECONDS + processes.STOP_SECONDS + 5
 
 
 def documents(path: Path) -> list[Any]:
