@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ from scripts.launcher.server import Server
 from sentiment_client import NotFound, SentimentClient, Unauthorized
 from tests.integration.conftest import copy_checkout, processes_in
 from tests.integration.load import wait_until
+from tests.integration.stopping import assert_nothing_is_lost
 
 pytestmark = pytest.mark.skipif(
     nginx_command() is None or shutil.which("curl") is None,
@@ -68,8 +70,7 @@ def production(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield front
     finally:
         stopped = launch(checkout, "stop")
-    assert stopped.stdout == "Stopped.\n"
-    wait_until(lambda: processes_in(checkout) == [])
+    assert stopped.stdout == "The server was not running.\n"  # after the last test
 
 
 def replace_ports(path: Path, pattern: str, ports: Iterator[int]) -> None:
@@ -220,3 +221,25 @@ def test_starting_it_again_says_so_and_another_profile_is_refused(production: Fr
         1,
         "The server is running with another profile: run 'make stop' first.\n",
     )
+
+
+def test_a_stop_loses_no_request_of_the_clients_of_the_front(production: Front) -> None:
+    """The last test of this server. The stop uses the settings from before an edit."""
+    checkout = production.server.home
+    config = checkout / "config.properties"
+    config.write_text(
+        config.read_text().replace(production.server.properties.inference, "http://127.0.0.1:1")
+    )
+    with ThreadPoolExecutor(1) as pool:
+        stopping: list[Future[subprocess.CompletedProcess[str]]] = []
+        assert_nothing_is_lost(
+            f"{production.address}/predictions/sentiment",
+            lambda: stopping.append(pool.submit(launch, checkout, "stop")),
+            headers={"Authorization": f"Bearer {client_token(production)}"},
+            verify=str(production.certificate),
+        )
+        stopped = stopping[0].result()
+    assert (stopped.returncode, stopped.stderr) == (0, "")
+    assert "Draining: " in stopped.stdout
+    assert stopped.stdout.endswith("Stopped.\n")
+    wait_until(lambda: processes_in(checkout) == [])
