@@ -7,7 +7,7 @@ its model (docs/api.md).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from sentiment_client._retries import logger
@@ -46,12 +46,16 @@ def add(
 def start(
     management: ManagementClient, version: str, model: str = "sentiment", *, wait: float = LOADING
 ) -> Model:
-    """Give a version as many workers as the default has, unless it has some; raises TimedOut."""
+    """Give a version as many workers as the default has, unless it has some.
+
+    Raises TimedOut, and ValueError if it is the default.
+    """
+    served = _default_but(version, management, model)
     workers = len(management.describe(model, version).workers)
     if workers:  # which may be answering
         return management.scale(workers, model=model, version=version, wait=wait)
-    with _stopped_on_failure(management, version, model):
-        workers = len(management.describe(model).workers) or 1
+    with stopped_on_failure(management, version, model):
+        workers = len(served.workers) or 1
         return management.scale(workers, model=model, version=version, wait=wait)
 
 
@@ -61,11 +65,9 @@ def switch(
     """Make a version the default, and take the workers of the old default once it is idle.
 
     `old` is a client of the old default by its version. Returns what the old default was. Raises
-    TimedOut if requests for it do not end.
+    TimedOut if requests for it do not end, and ValueError if the version is the default.
     """
-    replaced = management.describe(model)
-    if replaced.version == version:
-        raise ValueError(f"{version} is the default version already.")
+    replaced = _default_but(version, management, model)
     management.set_default(version, model)
     _wait_until_idle(management, old, replaced)
     management.scale(0, model=model, version=replaced.version)
@@ -83,8 +85,10 @@ def previous(management: ManagementClient, model: str = "sentiment") -> str:
 
 
 @contextmanager
-def _stopped_on_failure(management: ManagementClient, version: str, model: str) -> Iterator[None]:
-    """A version that does not load would be started again and again."""
+def stopped_on_failure(
+    management: ManagementClient, version: str, model: str = "sentiment"
+) -> Iterator[None]:
+    """Take a version's workers if the block fails: one that does not load is started endlessly."""
     try:
         yield
     except BaseException:
@@ -95,23 +99,45 @@ def _stopped_on_failure(management: ManagementClient, version: str, model: str) 
         raise
 
 
-def _wait_until_idle(management: ManagementClient, client: SentimentClient, old: Model) -> None:
-    """Wait until all requests that came before this call are answered.
+def all_answered(
+    models: Iterable[Model],
+    answered: set[tuple[str, str, int]],
+    ask: Callable[[str, str], int],
+) -> bool:
+    """Whether all requests that came before the first call are answered; else asks some workers.
+
+    Call it with new descriptions and the same set until it is True. `answered` holds the name,
+    version and pid of each worker that has answered; `ask` sends a request to a version of a model
+    by its name, and returns the pid of the worker that answers. What that raises is raised.
 
     The queue of a version is first in, first out, and a worker answers a batch before it takes the
     next one. So a worker that answers a request of ours has answered all that it took before.
     """
+    models = list(models)
+    workers = {(m.name, m.version, w.pid) for m in models for w in m.workers if w.ready}
+    if workers <= answered:
+        return not any(model.pending_requests for model in models)
+    for name, version in {(name, version) for name, version, _ in workers - answered}:
+        answered.add((name, version, ask(name, version)))
+    return False
+
+
+def _default_but(version: str, management: ManagementClient, model: str) -> Model:
+    """The default version; raises ValueError if it is this one."""
+    served = management.describe(model)
+    if served.version == version:
+        raise ValueError(f"{version} is the default version already.")
+    return served
+
+
+def _wait_until_idle(management: ManagementClient, client: SentimentClient, old: Model) -> None:
     started = time.monotonic()
-    answered: set[int] = set()
+    answered: set[tuple[str, str, int]] = set()
     while True:
         try:
             described = management.describe(old.name, old.version)
-            workers = {worker.pid for worker in described.workers if worker.ready}
-            if workers <= answered and not described.pending_requests:
+            if all_answered([described], answered, lambda *_: client.ready().worker):
                 return
-            if not workers <= answered:
-                answered.add(client.ready().worker)
-                continue
         except SentimentError as error:  # a full queue, or a worker that died
             logger.warning("asking %s %s failed: %s", old.name, old.version, error)
         if time.monotonic() - started > _PATIENCE:

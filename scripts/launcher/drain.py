@@ -7,11 +7,13 @@ and then resets every connection.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import requests
 
 from scripts.launcher.server import Server
 from sentiment_client import SentimentError, Unauthorized
+from sentiment_client.rollout import all_answered
 
 # The longest wait for requests in flight, after `drain_seconds`. TorchServe ends a worker that has
 # spent 60 seconds on one batch (responseTimeout in model-config.yaml).
@@ -47,23 +49,15 @@ def _drain(server: Server, close: Callable[[], None]) -> bool:
 
 
 def _is_answered(server: Server) -> bool:
-    """Wait until all requests that have arrived by now are answered; False after `LONGEST_SECONDS`.
-
-    The queue of a version is first in, first out, and a worker answers a batch before it takes the
-    next one. So a worker that answers a request of ours has answered all that it took before.
-    """
+    """Wait until all that has arrived by now is answered; False after `LONGEST_SECONDS`."""
     deadline = time.monotonic() + LONGEST_SECONDS
     answered: set[tuple[str, str, int]] = set()
     with server.management(max_retries=0, timeout=_TIMEOUT) as management:
         while (left := deadline - time.monotonic()) > 0:
             try:
                 models = [m for name in management.list() for m in management.describe_all(name)]
-                workers = {(m.name, m.version, w.pid) for m in models for w in m.workers if w.ready}
-                if workers <= answered and not any(model.pending_requests for model in models):
+                if all_answered(models, answered, partial(server.next_worker, timeout=left)):
                     return True
-                for name, version in {(name, version) for name, version, _ in workers - answered}:
-                    pid = server.next_worker(name, version, timeout=left)
-                    answered.add((name, version, pid))
             except Unauthorized:  # an expired token: nothing can be asked
                 return False
             except (SentimentError, requests.RequestException):

@@ -1,7 +1,6 @@
 """nginx in front of TorchServe, as configured in deploy/nginx: TLS, tokens and limits."""
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -175,8 +174,8 @@ class Front:
         """Write the token that TorchServe requires, if it requires one."""
         header = ""
         if self.server.properties.needs_token:
-            keys = json.loads(self.server.key_file.read_text(encoding="utf-8"))
-            header = f'proxy_set_header Authorization "Bearer {keys["inference"]["key"]}";\n'
+            token = self.server.token("inference")
+            header = f'proxy_set_header Authorization "Bearer {token}";\n'
         _write_secret(self._token, header)
 
     def _write_configuration(self) -> None:

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
@@ -130,12 +131,15 @@ class Server:
         """
         headers = {}
         if self.properties.needs_token:
-            token = json.loads(self.key_file.read_text(encoding="utf-8"))["inference"]["key"]
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"Bearer {self.token('inference')}"
         url = f"{self.properties.inference}/predictions/{model}/{version}/health"
         answer = requests.get(url, headers=headers, timeout=timeout)
         answer.raise_for_status()
         return int(answer.json()["worker"])
+
+    def token(self, kind: str) -> str:
+        """TorchServe's present token: "inference", "management", or the "API" one of renewals."""
+        return str(json.loads(self.key_file.read_text(encoding="utf-8"))[kind]["key"])
 
     def java(self) -> psutil.Process | None:
         """TorchServe's Java process, if it is running."""
@@ -212,17 +216,21 @@ class Server:
 
     def with_its_settings(self) -> "Server":
         """The same server with the settings that it was started with, if it is running."""
-        try:
-            values = json.loads(self._state.read_text(encoding="utf-8"))["settings"]
-        except (OSError, ValueError, KeyError, TypeError):
+        values = self._saved("settings")
+        if values is None:
             return self
         properties = Properties(self.properties.path, values)
         return Server(properties, self.model_store, self.log_config, self.home, self.run)
 
     def _temp(self) -> str | None:
         """The temporary folder of the running server, or of one that was killed."""
+        temp = self._saved("temp")
+        return None if temp is None else str(temp)
+
+    def _saved(self, name: str) -> Any:
+        """What `start` has saved by this name; None if nothing was, or it cannot be read."""
         try:
-            return str(json.loads(self._state.read_text(encoding="utf-8"))["temp"])
+            return json.loads(self._state.read_text(encoding="utf-8"))[name]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -60,11 +60,10 @@ def _seconds_left(server: Server) -> float:
 
 def _renew(server: Server, kind: str) -> None:
     # The key that allows this never expires.
-    key = json.loads(server.key_file.read_text(encoding="utf-8"))["API"]["key"]
     requests.get(
         f"{server.properties.management}/token",
         params={"type": kind},
-        headers={"Authorization": f"Bearer {key}"},
+        headers={"Authorization": f"Bearer {server.token('API')}"},
         timeout=10,
     ).raise_for_status()
 

@@ -57,20 +57,20 @@ def run(args: argparse.Namespace) -> int:
         comparison = datasets.compare(texts.groups(), a, b, by=args.by or (), worst=args.worst)
     if not comparison.total.rows:
         raise ValueError("The input has no rows.")
+    return int(not show(comparison, args))
+
+
+def show(comparison: Any, args: argparse.Namespace) -> bool:
+    """Print a comparison; whether no more labels change than --max-flips allows."""
     if args.json:
         print_json(comparison.as_dict())
     else:
-        print_comparison(comparison)
-    return int(exceeded(comparison, args.max_flips))
-
-
-def exceeded(comparison: Any, max_flips: tuple[float, bool] | None) -> bool:
-    """Whether more labels change than `max_flips`, a `limit`, allows; None allows any number."""
-    if max_flips is None:
-        return False
-    number, is_percentage = max_flips
+        _print(comparison)
+    if args.max_flips is None:
+        return True
+    number, is_percentage = args.max_flips
     most = number / 100 * comparison.total.rows if is_percentage else number
-    return bool(comparison.total.flips > most)
+    return bool(comparison.total.flips <= most)
 
 
 def _client(args: argparse.Namespace, target: str) -> AbstractContextManager[SentimentClient]:
@@ -80,8 +80,7 @@ def _client(args: argparse.Namespace, target: str) -> AbstractContextManager[Sen
     return inference_client(args, address=target)
 
 
-def print_comparison(comparison: Any) -> None:
-    """Print how much changes, per slice, and the worst examples."""
+def _print(comparison: Any) -> None:
     total = comparison.total.as_dict()
     print(f"{total['flips']:,} of {total['rows']:,} labels change ({total['flip_rate']:.2%})")
     quantiles = ", ".join(f"p{q} {comparison.quantile(q / 100):.3f}" for q in (50, 95, 99))

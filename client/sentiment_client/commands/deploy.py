@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from sentiment_client import rollout
-from sentiment_client.commands.compare import exceeded, limit, print_comparison
+from sentiment_client.commands.compare import limit, show
 from sentiment_client.commands.extras import load
 from sentiment_client.commands.output import print_json
 from sentiment_client.commands.server import inference_client, management_client
@@ -59,11 +59,8 @@ def run(args: argparse.Namespace) -> int:
         )
     with management_client(args) as management:
         new = rollout.add(management, args.archive, args.model, wait=args.wait)
-        try:
+        with rollout.stopped_on_failure(management, new.version, args.model):
             accepted = not args.check or _check(args, management, new)
-        except BaseException:
-            management.scale(0, model=args.model, version=new.version, wait=0)
-            raise
         if not accepted:
             management.scale(0, model=args.model, version=new.version)
             print(
@@ -82,21 +79,16 @@ def finish(args: argparse.Namespace, management: ManagementClient, version: str)
         old = rollout.switch(management, client, version, args.model)
     if args.unregister:
         management.unregister(args.model, old.version)
+    archive = management.describe(args.model).archive
     if args.json:
-        print_json(
-            {"version": version, "previous": old.version, "archive": _archive(management, args)}
-        )
+        print_json({"version": version, "previous": old.version, "archive": archive})
         return
     rest = "is unregistered" if args.unregister else 'stays registered for "sentiment rollback"'
     print(f"{version} answers now; {old.version} {rest}.")
     print(
         f"After a restart, TorchServe loads what config.properties says: set load_models to "
-        f"{_archive(management, args)}, and name version {version} in models."
+        f"{archive}, and name version {version} in models."
     )
-
-
-def _archive(management: ManagementClient, args: argparse.Namespace) -> str:
-    return management.describe(args.model).archive
 
 
 def _check(args: argparse.Namespace, management: ManagementClient, new: Model) -> bool:
@@ -112,8 +104,4 @@ def _check(args: argparse.Namespace, management: ManagementClient, new: Model) -
         comparison = datasets.compare(texts.groups(), old, new_stream)
     if not comparison.total.rows:
         raise ValueError("The file of --check has no rows.")
-    if args.json:
-        print_json(comparison.as_dict())
-    else:
-        print_comparison(comparison)
-    return not exceeded(comparison, args.max_flips)
+    return show(comparison, args)

@@ -24,8 +24,6 @@ def run(args: argparse.Namespace) -> int:
     """Load the version and switch to it."""
     with management_client(args) as management:
         version = args.version or rollout.previous(management, args.model)
-        if version == management.default_version(args.model):
-            raise ValueError(f"{version} is the default version already.")
         rollout.start(management, version, args.model, wait=args.wait)
         finish(args, management, version)
     return 0
