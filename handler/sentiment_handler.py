@@ -84,7 +84,7 @@ class SentimentHandler:
             sys.exit(1)
         except Exception as error:
             for exchange in batch.exchanges:
-                exchange.response = error_response(exchange.defect(error))
+                exchange.fail(error)
         try:
             self.metrics.record(batch)
         except Exception as error:  # never fail a request over metrics
@@ -96,8 +96,10 @@ class SentimentHandler:
     def preprocess(self, batch: Batch, context: Any) -> None:
         """Read and decode each request."""
         for i, exchange in enumerate(batch.exchanges):
-            with exchange.guard():
+            try:
                 exchange.headers = _headers(context, i)
+            except Exception as error:
+                exchange.fail(error)
         batch.decode(self.get_routes)
 
     def inference(self, batch: Batch) -> None:

@@ -1,10 +1,11 @@
 """Score texts with the handler's classifier: probabilities as served, and raw logits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from tqdm import tqdm
 

@@ -4,10 +4,11 @@ The handler in the unpacked archive loads it, with the settings that ship, so th
 the engine that the service runs on this machine.
 """
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from scripts.archive.loading import load_handler
 from scripts.launcher.properties import Properties
@@ -28,4 +29,4 @@ def workers() -> int:
 
 def answer(prediction: Any) -> dict[str, Any]:
     """Return one text's answer, with every field that the service has."""
-    return dataclasses.asdict(prediction)
+    return msgspec.structs.asdict(prediction)

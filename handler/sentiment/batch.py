@@ -10,9 +10,9 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from sentiment.errors import Backend, Overloaded, RequestError, TooLarge, Validation
 from sentiment.inference.classifier import Classifier, Outcome
@@ -32,8 +32,7 @@ from sentiment.served_model import ServedModel
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class Exchange:
+class Exchange(Struct):
     """One request and its response.
 
     `row` is what TorchServe passes for the request: field names to bytes. `deadline` is in seconds
@@ -43,12 +42,12 @@ class Exchange:
 
     request_id: str
     row: Mapping[str, bytes]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     deadline: float = float("inf")
     dialect: Dialect | None = None
     request: Request = EMPTY_REQUEST
     tokens: Sequence[Tokens | RequestError] = ()
-    results: Results = field(default_factory=list)
+    results: Results = []
     response: Response | None = None
 
     @property
@@ -66,23 +65,40 @@ class Exchange:
         """The results without the errors."""
         return [result for result in self.results if isinstance(result, Prediction)]
 
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        """Turn an exception raised inside into the response to this request."""
-        try:
-            yield
-        except RequestError as error:
-            self.response = error_response(error)
-        except Exception as error:
-            self.response = error_response(self.defect(error))
+    def decode(self, model: ServedModel, get_routes: GetRoutes) -> None:
+        """Decode the request in its dialect, or set the response to a GET request.
 
-    def explain(self, model: ServedModel) -> None:
-        """Ask for the weights of words; raises Validation if the dialect has no place for them."""
-        if self.dialect not in EXPLAINING:
-            raise Validation(
-                f"Explanations have one format: send {EXAMPLE} to /explanations/{model.name}."
-            )
-        self.request = self.request.explained(model.settings)
+        Raises RequestError.
+        """
+        route = self.route
+        self.response = get_routes.match(route, self.headers, self.row)
+        if self.response is not None:
+            return
+        self.deadline = read_deadline(self.headers)
+        if late := exceeded(self.deadline):
+            raise late
+        body = read_body(route, self.headers, self.row)
+        self.dialect = dialect_of(route, body)
+        self.request = self.dialect.decode(body, model)
+        if self.headers.get("explain", "").lower() == "true":
+            if self.dialect not in EXPLAINING:
+                raise Validation(
+                    f"Explanations have one format: send {EXAMPLE} to /explanations/{model.name}."
+                )
+            self.request = self.request.explained(model.settings)
+
+    def encode(self, model: ServedModel) -> None:
+        """Encode the results in the dialect of the request; raises RequestError."""
+        if self.response is None and self.dialect is not None:
+            response = ok(self.dialect.encode(self.request, self.results, model))
+            if len(response.body) > model.settings.max_response_bytes:
+                raise TooLarge("The answer would be too long: send fewer texts per request.")
+            self.response = response
+
+    def fail(self, error: Exception) -> None:
+        """Make `error` the response to this request, and no other."""
+        known = error if isinstance(error, RequestError) else self.defect(error)
+        self.response = error_response(known)
 
     def tokenize(self, text: str, tokenizer: Tokenizer) -> Tokens | RequestError:
         """Tokenize one text alone; returns an error if it crashes the tokenizer."""
@@ -111,19 +127,11 @@ class Batch:
     def decode(self, get_routes: GetRoutes) -> None:
         """Decode each request in its dialect, or set the response to a GET request."""
         for exchange in self.exchanges:
-            if exchange.response is not None:
-                continue
-            with exchange.guard():
-                exchange.response = get_routes.match(exchange.route, exchange.headers, exchange.row)
-                if exchange.response is None:
-                    exchange.deadline = read_deadline(exchange.headers)
-                    if late := exceeded(exchange.deadline):
-                        raise late
-                    body = read_body(exchange.route, exchange.headers, exchange.row)
-                    exchange.dialect = dialect_of(exchange.route, body)
-                    exchange.request = exchange.dialect.decode(body, self._model)
-                    if exchange.headers.get("explain", "").lower() == "true":
-                        exchange.explain(self._model)
+            if exchange.response is None:
+                try:
+                    exchange.decode(self._model, get_routes)
+                except Exception as error:
+                    exchange.fail(error)
 
     def score(self, classifier: Classifier) -> None:
         """Tokenize and score the texts of all requests together; raises EngineDead."""
@@ -157,17 +165,10 @@ class Batch:
     def encode(self) -> None:
         """Encode each request's results in its dialect."""
         for exchange in self.exchanges:
-            with exchange.guard():
-                if exchange.response is None and exchange.dialect is not None:
-                    answer = exchange.dialect.encode(
-                        exchange.request, exchange.results, self._model
-                    )
-                    response = ok(answer)
-                    if len(response.body) > self._model.settings.max_response_bytes:
-                        raise TooLarge(
-                            "The answer would be too long: send fewer texts per request."
-                        )
-                    exchange.response = response
+            try:
+                exchange.encode(self._model)
+            except Exception as error:
+                exchange.fail(error)
 
     def _tokenize(self, tokenizer: Tokenizer) -> None:
         """Tokenize all texts in one call or, if that fails, one by one."""

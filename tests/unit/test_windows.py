@@ -1,11 +1,11 @@
 """Long texts in windows, texts by sentence, and the weights of words, with the real model."""
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from sentiment.inference.classifier import Classifier, combined
 from sentiment.inference.options import Options

@@ -1,12 +1,12 @@
 """Texts in, predictions out: tokenize, score all passages together, read each text's logits."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sentiment.errors import Overloaded, RequestError, Validation

@@ -1,12 +1,11 @@
 """What one request asks for, besides the labels of its texts."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sentiment.inference.activation import Activation
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """`activation` computes scores from logits; None is the checkpoint's own.
 
     `labels` are the labels to choose from; None is all. `max_tokens` truncates each text to that

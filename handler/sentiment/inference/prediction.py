@@ -1,12 +1,11 @@
 """The model's result for one text: a prediction, or a failure."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sentiment.errors import RequestError
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """`label` is the best label, and `score` its score.
 
     `scores` holds the score of each label to choose from, unrounded, in the model's order.
@@ -25,8 +24,7 @@ class Prediction:
     words: "tuple[Word, ...] | None" = None
 
 
-@dataclass(frozen=True)
-class Sentence:
+class Sentence(Struct, frozen=True):
     """The prediction for the characters from `start` to `end` (exclusive) of the text."""
 
     start: int
@@ -34,8 +32,7 @@ class Sentence:
     prediction: Prediction
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(Struct, frozen=True):
     """`weight` is how much less the text's best label scores without these characters."""
 
     start: int
@@ -43,8 +40,7 @@ class Word:
     weight: float
 
 
-@dataclass(frozen=True)
-class EngineFailure:
+class EngineFailure(Struct, frozen=True):
     """The engine fails even on this text alone: it raises `error`, or its logits are not finite."""
 
     error: Exception | None = None

@@ -7,12 +7,12 @@ at each call are applied here too. The build compares the token ids of both.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tokenizers
+from msgspec.structs import replace
 
 from sentiment.inference.occlusion import occlusions
 from sentiment.inference.options import DEFAULT, Options
@@ -79,16 +79,13 @@ class Tokenizer:
         return tokens
 
     def _windows(self, texts: Sequence[str], limits: Sequence[int | None]) -> list[Tokens]:
-        lengths = [min(limit or self._max_tokens, self._max_tokens) for limit in limits]
+        alike: dict[int | None, list[int]] = {}
+        for index, limit in enumerate(limits):
+            alike.setdefault(limit, []).append(index)
         tokens: dict[int, Tokens] = {}
-        for length, one in set(zip(lengths, (limit is not None for limit in limits), strict=True)):
-            most = 1 if one else self._max_windows
-            self._truncate(length, most)
-            indices = [
-                index
-                for index, limit in enumerate(limits)
-                if lengths[index] == length and (limit is not None) == one
-            ]
+        for limit, indices in alike.items():
+            most = self._max_windows if limit is None else 1
+            self._truncate(limit, most)
             encodings = self._encode([texts[index] for index in indices])
             for index, encoding in zip(indices, encodings, strict=True):
                 windows = [encoding, *encoding.overflowing]
@@ -98,8 +95,9 @@ class Tokenizer:
                 )
         return [tokens[index] for index in range(len(texts))]
 
-    def _truncate(self, length: int, windows: int) -> None:
+    def _truncate(self, limit: int | None, windows: int) -> None:
         """Set the library's truncation; windows overlap so that no phrase is cut in all of them."""
+        length = min(limit or self._max_tokens, self._max_tokens)
         overlap = length // _OVERLAP if windows > 1 else 0
         self._tokenizer.enable_truncation(length, stride=overlap, direction=self._side)
 
@@ -116,8 +114,7 @@ class Tokenizer:
 
     def _words(self, text: str, tokens: Tokens, option: Options) -> tuple[Occlusion, ...]:
         """An occlusion per word, or per few words if they would exceed the options' tokens."""
-        length = min(option.max_tokens or self._max_tokens, self._max_tokens)
-        self._truncate(length, 1 if option.max_tokens else self._max_windows)
+        self._truncate(option.max_tokens, 1 if option.max_tokens else self._max_windows)
         (encoding,) = self._guarded(self._tokenizer.encode_batch, [text])
         windows = [encoding, *encoding.overflowing][: len(tokens.windows)]
         most = option.explain_tokens // max(len(tokens.ids), 1)

@@ -1,16 +1,14 @@
 """What is scored for one text: its windows and, on request, its sentences and its variants."""
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 # Token ids, int32 [tokens].
 Ids = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """What is scored for one text: token ids, int32 [tokens], special tokens included.
 
     Each of `windows` has at most `max_tokens`; those of a long text overlap. `truncated` means that
@@ -37,8 +35,7 @@ class Tokens:
         ]
 
 
-@dataclass(frozen=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """The characters from `start` to `end` (exclusive) of a text, and their token ids."""
 
     start: int
@@ -46,8 +43,7 @@ class Passage:
     ids: Ids
 
 
-@dataclass(frozen=True)
-class Occlusion:
+class Occlusion(Struct, frozen=True):
     """The text without its characters from `start` to `end` (exclusive).
 
     `variants` holds the index of each window with these characters, and its ids without them.

@@ -7,7 +7,8 @@ failure can be a clear 4xx.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from sentiment.errors import Malformed, Unsupported, Validation
 from sentiment.protocol.route import Route
@@ -18,8 +19,7 @@ _MAY_BE_BINARY = ("", "application/json", "application/octet-stream")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-@dataclass(frozen=True)
-class Json:
+class Json(Struct, frozen=True):
     """A JSON body.
 
     `query` holds the URL's query on the routes where TorchServe passes it on. `binary` holds the
@@ -27,19 +27,17 @@ class Json:
     """
 
     value: object
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = {}
     binary: bytes = b""
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """A body that is itself the text."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(Struct, frozen=True):
     """The fields of an HTML form."""
 
     fields: Mapping[str, str]

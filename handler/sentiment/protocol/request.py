@@ -1,8 +1,10 @@
 """One decoded request: its texts, each checked, and how their scores are computed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sentiment.errors import Malformed, RequestError, TooLarge, Validation, all_good
 from sentiment.inference.options import DEFAULT, Options
@@ -10,8 +12,7 @@ from sentiment.protocol.body import type_name
 from sentiment.settings import Settings
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """`texts` are in the client's order, with an error in place of a text that cannot be scored.
 
     `payload` is the part of the body that the dialect needs to encode its answer.

@@ -6,24 +6,23 @@ non-ASCII reason phrase would kill the worker. A response built here holds neith
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
+from msgspec import Struct
 
 from sentiment.errors import RequestError
 
 _JSON = json.JSONEncoder(ensure_ascii=True, allow_nan=False)
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(Struct, frozen=True):
     """`body` is complete; `status` is an HTTP status."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
     @property
     def reason(self) -> str:

@@ -5,11 +5,11 @@ time in the queue.
 """
 
 import time
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass
-class Timing:
+class Timing(Struct):
     """Seconds of one batch, shared by all of its requests."""
 
     started: float = field(default_factory=time.monotonic)
