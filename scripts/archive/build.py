@@ -20,7 +20,7 @@ import yaml
 
 from scripts.archive.checkpoint import MODEL_FILES, save_checkpoint
 from scripts.archive.labels import check_size
-from scripts.archive.texts import SAVED_TEXTS, comparison_texts, save_texts
+from scripts.archive.texts import GOLDEN_TEXTS, SAVED_TEXTS, comparison_texts, save_texts
 from scripts.failure import Failure, reports_failures
 from scripts.paths import MODEL_STORE, ROOT
 
@@ -84,8 +84,11 @@ def build(
         image = work / "image"
         labels, tokenizer = save_checkpoint(model, image / "model")
         check_size(labels, **request_limits())
-        saved = save_texts(comparison_texts(tokenizer, texts), image / "model")
+        common = comparison_texts(tokenizer)
+        golden = save_texts(common, image / "model", GOLDEN_TEXTS)
+        saved = save_texts(comparison_texts(tokenizer, texts) if texts else common, image / "model")
         export(image / "model")
+        golden.unlink()
         compared = saved.replace(work / saved.name)
         copy_handler(image)
         archive = run_archiver(image, work, name, version)
@@ -126,7 +129,7 @@ def export(folder: Path) -> None:
         lines = done.stderr.strip().splitlines() or ["it exited without an error message"]
         print(f"The export failed, so torch will serve the model, more slowly: {lines[-1]}")
         for path in folder.iterdir():  # engines.json holds the row layout for torch
-            if path.name not in (*MODEL_FILES, SAVED_TEXTS, "engines.json"):
+            if path.name not in (*MODEL_FILES, SAVED_TEXTS, GOLDEN_TEXTS, "engines.json"):
                 path.unlink()
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from transformers import logging, pipeline
 
-from scripts.archive.agreement import differences
 from scripts.archive.loading import load_handler
 from scripts.archive.odd_texts import odd_texts
 from scripts.archive.texts import read_lines
 from sentiment.inference.activation import activation_for
+from sentiment.inference.agreement import differences
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.options import Options

@@ -4,9 +4,9 @@
 
 FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
 `texts.py`). This adds `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` for ONNX
-Runtime, and `engines.json` with the engines that passed. An engine passes if it agrees with the
-torch engine and scores a text in any batch as it scores it alone. The files of an engine that fails
-are deleted; torch always remains.
+Runtime, `engines.json` with the engines that passed, and what a worker needs to choose one of them.
+An engine passes if it agrees with the torch engine and scores a text in any batch as it scores it
+alone. The files of an engine that fails are deleted; torch always remains.
 
 `build.py` runs this in a separate process, since an exporter may crash on an architecture that it
 was not made for. On failure the exit code is not 0, and the last line is the reason.
@@ -18,7 +18,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +28,22 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from scripts.archive.agreement import Agreement
+from scripts.archive.golden import save_golden
 from scripts.archive.independence import batch_effect, score_alone
 from scripts.archive.packing import Inputs, Variant, variants
 from scripts.archive.quantization import fits_half, quantize
 from scripts.archive.reference import Reference
-from scripts.archive.texts import saved_texts
+from scripts.archive.texts import GOLDEN_TEXTS, saved_texts
 from scripts.archive.tolerance import TOLERANCES, difference
 from sentiment.inference import engines
 from sentiment.inference.activation import activation_for
+from sentiment.inference.agreement import Agreement
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.cpu import has_bf16
 from sentiment.inference.engines.engine import Engine
 from sentiment.inference.engines.torch_engine import load_model
 from sentiment.inference.microbatches import microbatches
+from sentiment.inference.trial import try_engines
 
 FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
 # An opset that both runtimes read.
@@ -103,7 +105,8 @@ def add_variant(folder: Path, variant: Variant, inputs: Inputs, reference: Refer
     onnx.save(quantize(model), folder / INT8)
     exported.unlink()
     print(f"  with {variant.description}:")
-    measure(folder, reference)
+    passed = measure(folder, reference)
+    choose_engine(folder, reference, passed)
 
 
 def export(variant: Variant, inputs: Inputs, path: Path) -> None:
@@ -166,6 +169,26 @@ def measure(folder: Path, reference: Reference) -> dict[str, Record]:
         (folder / INT8).unlink()
     torch_record = {"layout": reference.engine.layout, "batch_effect": reference.batch_effect}
     return write(folder, {**record, "torch": torch_record})
+
+
+def choose_engine(folder: Path, reference: Reference, passed: Mapping[str, Record]) -> None:
+    """Add the golden texts, and the choice of an engine for this CPU.
+
+    bf16 is a candidate even where it could not be measured: another CPU may have it.
+    """
+    checkpoint = Checkpoint.read(folder)
+    texts = reference.tokenizer(saved_texts(folder, GOLDEN_TEXTS))
+    ids = [text.ids for text in texts if len(text.ids)]
+    activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
+    save_golden(folder, ids, batched(reference.engine, ids), activation)
+    untried = set() if has_bf16() else {"bf16"}
+    candidates = [name for name in engines.MODEL_FILES if name in {*passed, *untried}]
+    choice = try_engines(folder, candidates, threads())
+    speeds = ", ".join(
+        f"{name} {trial.error or f'{trial.texts_per_second:,.0f} texts/s'}"
+        for name, trial in choice.trials.items()
+    )
+    print(f"  {choice.engine} serves on this CPU ({speeds})")
 
 
 def check_independence(name: str, engine: Engine, reference: Reference) -> float:

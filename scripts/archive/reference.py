@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from scripts.archive.agreement import value_range
 from scripts.archive.independence import Texts, batch_effect, score_alone
 from scripts.archive.probes import probes
 from scripts.archive.tolerance import TOLERANCES
 from sentiment.inference.activation import activation_for
+from sentiment.inference.agreement import value_range
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Layout
 from sentiment.inference.engines.torch_engine import TorchEngine

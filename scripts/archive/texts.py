@@ -17,8 +17,9 @@ CORPUS = Path(__file__).with_name("corpus.txt")
 MAX_UNKNOWN = 0.2
 # Number of texts that are made from a vocabulary, and their lengths in tokens.
 _COUNT, _LENGTHS = 150, (1, 2, 4, 8, 16, 32, 64, 128)
-# File next to a checkpoint while it is packaged: the texts to compare, one per line.
-SAVED_TEXTS = "texts.txt"
+# Files next to a checkpoint while it is packaged, one text per line: those to compare the engines
+# on, and those of which some are archived.
+SAVED_TEXTS, GOLDEN_TEXTS = "texts.txt", "golden.txt"
 
 
 def comparison_texts(tokenizer: Any, path: Path | None = None) -> list[str]:
@@ -47,16 +48,16 @@ def comparison_texts(tokenizer: Any, path: Path | None = None) -> list[str]:
     return vocabulary_texts(tokenizer)
 
 
-def save_texts(texts: Sequence[str], folder: Path) -> Path:
+def save_texts(texts: Sequence[str], folder: Path, name: str = SAVED_TEXTS) -> Path:
     """Save `texts` next to the checkpoint in `folder`, for `saved_texts`; returns the file."""
-    path = folder / SAVED_TEXTS
+    path = folder / name
     path.write_text("\n".join(texts), encoding="utf-8")
     return path
 
 
-def saved_texts(folder: Path) -> list[str]:
+def saved_texts(folder: Path, name: str = SAVED_TEXTS) -> list[str]:
     """The texts next to the checkpoint in `folder`, or the bundled ones."""
-    path = folder / SAVED_TEXTS
+    path = folder / name
     return read_lines(path if path.exists() else CORPUS)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.archive.agreement import RESOLUTION
+from sentiment.inference.agreement import RESOLUTION
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Tolerance:
     """Largest relative differences of logits, see `difference`.
 
     `batch_effect` is between a text scored alone and the same text in a batch. `reference` is
-    between the engine and the torch engine; None where `scripts/archive/agreement.py` decides by
-    labels and mean scores instead.
+    between the engine and the torch engine; None where `Agreement` decides instead, by labels and
+    mean scores.
     """
 
     batch_effect: float

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scripts.archive.agreement import Agreement, differences
 from sentiment.inference.activation import Activation
+from sentiment.inference.agreement import Agreement, differences
 
 # Values of a regression, evenly spread from -2 to 2.
 VALUES = np.linspace(-2, 2, 50, dtype=np.float32)[:, None]

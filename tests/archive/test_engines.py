@@ -1,4 +1,4 @@
-"""Every engine of the archive agrees with the reference; "auto" chooses the best one."""
+"""Every engine of the archive agrees with the reference."""
 
 import functools
 import json
@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,31 +19,23 @@ from onnx import numpy_helper
 
 from scripts.archive import build as archives
 from scripts.archive import export
-from scripts.archive.agreement import Agreement
 from scripts.archive.checkpoint import MODEL_FILES
 from scripts.archive.reference import Reference
 from scripts.archive.texts import CORPUS, save_texts
 from sentiment.inference import engines
+from sentiment.inference.agreement import Agreement
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.engines.cpu import has_bf16
 from sentiment.inference.engines.engine import Rows
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Prediction
+from sentiment.inference.trial import choose
 from tests.checkpoints import unexportable
 
 TEXTS = CORPUS.read_text(encoding="utf-8").splitlines()
 needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="this CPU has no AMX in bf16")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 ENGINES = [pytest.param("bf16", marks=needs_bf16), "int8", "fp32"]
-
-
-@pytest.fixture(scope="module")
-def model(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model folder of the default archive."""
-    folder = tmp_path_factory.mktemp("unpacked")
-    with zipfile.ZipFile(archive) as content:
-        content.extractall(folder)
-    return folder / "model"
 
 
 def load(model: Path, engine: str, gpu: int | None = None) -> Classifier:
@@ -119,33 +110,6 @@ def test_an_engine_whose_file_is_missing_is_named(model: Path, tmp_path: Path, e
         load(tmp_path / "model", engine)
 
 
-@pytest.mark.parametrize(
-    ("measured", "bf16", "gpu", "chosen"),
-    [
-        (["bf16", "int8", "fp32"], True, None, "bf16"),
-        (["bf16", "int8", "fp32"], False, None, "int8"),
-        (["int8", "fp32"], True, None, "int8"),
-        (["fp32"], True, None, "fp32"),
-        (["bf16", "int8", "fp32"], True, 0, "torch"),
-        (None, True, None, "torch"),
-    ],
-)
-def test_auto_chooses_the_best_engine_that_passed_and_that_the_cpu_supports(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    measured: list[str] | None,
-    bf16: bool,
-    gpu: int | None,
-    chosen: str,
-) -> None:
-    monkeypatch.setattr(engines, "has_bf16", lambda: bf16)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
-    if measured is not None:
-        (tmp_path / engines.AGREEMENT_FILE).write_text(json.dumps({name: {} for name in measured}))
-    assert engines.choose("auto", tmp_path, gpu) == chosen
-    assert engines.choose("fp32", tmp_path, gpu) == "fp32"
-
-
 def test_an_int8_engine_that_changes_labels_is_not_shipped(
     model: Path, reference: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +176,7 @@ def test_torch_serves_a_model_that_cannot_be_exported(
     assert "The export failed, so torch will serve" in capsys.readouterr().out
     kept = {path for path in files if path.name in MODEL_FILES}
     assert set(folder.iterdir()) == kept | {folder / engines.AGREEMENT_FILE}
-    assert engines.choose("auto", folder, None) == "torch"
+    assert choose(folder, threads=2).engine == "torch"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from scripts.archive.agreement import SCORE
 from scripts.paths import ROOT
+from sentiment.inference.agreement import SCORE
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"-?\d+\.\d+")

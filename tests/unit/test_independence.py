@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 
-from scripts.archive.agreement import value_range
 from scripts.archive.independence import batch_effect, random_rows, score_alone
 from scripts.archive.packing import skip_padding
 from scripts.archive.tolerance import TOLERANCES, difference
+from sentiment.inference.agreement import value_range
 from sentiment.inference.engines.engine import Layout, Rows, arrays
 
 SPECIAL = 2

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from sentiment.inference.prediction import EngineFailure, Prediction, Sentence, 
 from sentiment.inference.scorer import Logits, Scorer
 from sentiment.inference.tokenizer import Tokenizer, longest_input
 from sentiment.inference.tokens import Ids, Tokens
+from sentiment.inference.trial import choose
 
 Outcome = Prediction | RequestError | EngineFailure
 
@@ -48,7 +50,8 @@ class Classifier:
         """
         self._model_dir = model_dir
         self._checkpoint = checkpoint = Checkpoint.read(model_dir)
-        self.engine = engines.choose(engine, model_dir, gpu)
+        self._choice = choose(model_dir, threads, gpu) if engine == "auto" else None
+        self.engine = self._choice.engine if self._choice else engine
         loaded = engines.load(self.engine, model_dir, checkpoint.pad_token_id, threads, gpu)
         if tokens_per_microbatch == "auto":
             tokens_per_microbatch = loaded.best_microbatch_tokens
@@ -62,12 +65,14 @@ class Classifier:
     def facts(self) -> dict[str, object]:
         """Which checkpoint this is, and how it is run.
 
-        That is the engine with its agreement with torch, as the build measured it, the calibration,
-        and the SHA-256 of the weights, for which they are read once more.
+        That is the engine with its agreement with torch, as the build measured it, and with the
+        trial of all engines on this CPU; the calibration; and the SHA-256 of the weights, for which
+        they are read once more.
         """
         agreement = engines.read_record(self._model_dir).get(self.engine, {})
+        trial = {"trial": msgspec.to_builtins(self._choice)} if self._choice else {}
         return {
-            "engine": {"name": self.engine, **agreement},
+            "engine": {"name": self.engine, **agreement, **trial},
             "calibration": self._checkpoint.calibration,
             "weights": weights_hash(self._model_dir),
         }

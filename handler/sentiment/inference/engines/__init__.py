@@ -1,4 +1,4 @@
-"""Choose and load the engine: the one that the settings name, or the best available one."""
+"""The engines by name, and how the build measured them."""
 
 import json
 import os
@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sentiment.inference.engines.cpu import has_bf16
 from sentiment.inference.engines.engine import Engine
 from sentiment.inference.engines.onnx_engine import OnnxEngine
 from sentiment.inference.engines.openvino_engine import OpenvinoEngine
-from sentiment.inference.engines.torch_engine import TorchEngine
 
 # The file that each engine for the exported model reads.
 MODEL_FILES: Mapping[str, str] = {
@@ -25,29 +21,21 @@ MODEL_FILES: Mapping[str, str] = {
 AGREEMENT_FILE = "engines.json"
 
 
-def choose(name: str, model_dir: Path, gpu: int | None) -> str:
-    """Resolve "auto" to the best engine that this machine supports and that passed the build."""
-    if name != "auto":
-        return name
-    if gpu is not None and torch.cuda.is_available():
-        return "torch"
-    passed = read_record(model_dir)
-    if "bf16" in passed and has_bf16():
-        return "bf16"
-    return next((name for name in ("int8", "fp32") if name in passed), "torch")
-
-
 def load(
     name: str, model_dir: Path, pad_token_id: int, threads: int, gpu: int | None = None
 ) -> Engine:
     """Load the engine `name`, which is not "auto"; raises ValueError if the archive lacks it.
 
-    `threads` is capped at the number of cores; `pad_token_id` pads short rows.
+    `threads` is capped at the number of cores; `pad_token_id` pads short rows. Only the torch
+    engine uses a `gpu`.
     """
     threads = min(threads, len(os.sched_getaffinity(0)))
     if name == "torch":
+        # Here, since it imports PyTorch, which the trial of another engine does without.
+        from sentiment.inference.engines.torch_engine import TorchEngine
+
         layout = read_record(model_dir).get("torch", {}).get("layout", "padded")
-        return TorchEngine(model_dir, layout, threads, gpu if torch.cuda.is_available() else None)
+        return TorchEngine(model_dir, layout, threads, gpu if has_gpu(gpu) else None)
     path = model_dir / MODEL_FILES[name]
     if not path.exists():
         raise ValueError(
@@ -57,6 +45,15 @@ def load(
     if name == "int8":
         return OnnxEngine(path, pad_token_id, threads)
     return OpenvinoEngine(path, "bf16" if name == "bf16" else "f32", pad_token_id, threads)
+
+
+def has_gpu(gpu: int | None) -> bool:
+    """Whether TorchServe assigned a GPU to this worker, and PyTorch can use it."""
+    if gpu is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def read_record(model_dir: Path) -> dict[str, Any]:
