@@ -53,6 +53,7 @@ class SentimentHandler:
             tokens_per_microbatch=settings.tokens_per_microbatch,
             threads=settings.threads,
             engine=settings.engine,
+            cache_entries=settings.cache_entries,
             gpu=properties.get("gpu_id"),
         )
         self.model = ServedModel(

@@ -47,9 +47,10 @@ class Metrics:
         self.counts = counts = Counts(_BUCKETS, [model.name, "Model"])
         self._scorer = scorer
         self._computed, self._padding = scorer.computed, scorer.padding
+        self._hits = scorer.cache.hits
         self._build = (model.version, engine, __version__)
         self._labels = frozenset(model.labels if len(model.labels) <= _MOST_LABELS else ())
-        for name in ("batches", "requests", "texts", "tokens", "truncated_texts"):
+        for name in ("batches", "requests", "texts", "tokens", "truncated_texts", "cached_texts"):
             counts.count(f"sentiment_{name}_total", by=0)
         for dialect in _DIALECTS:
             for status in {200, *(error.status for error in _ERRORS)}:
@@ -101,6 +102,8 @@ class Metrics:
                 "sentiment_padding_ratio", (padding - self._padding) / (computed - self._computed)
             )
         self._computed, self._padding = computed, padding
+        count("sentiment_cached_texts_total", by=self._scorer.cache.hits - self._hits)
+        self._hits = self._scorer.cache.hits
         for length, number in lengths.items():
             observe("sentiment_text_tokens", length, times=number)
 

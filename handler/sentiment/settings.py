@@ -26,6 +26,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     tokens_per_microbatch: Positive | Literal["auto"]
     batch_seconds: Positive
     threads: Positive
+    cache_entries: Annotated[int, Meta(ge=0)]
     background_models: list[str]
 
     @classmethod

@@ -42,11 +42,13 @@ class Classifier:
         engine: str = "torch",
         gpu: int | None = None,
         max_windows: int = 1,
+        cache_entries: int = 0,
     ) -> None:
         """Load `model_dir`, the output of `save_pretrained`, into the engine of that name.
 
         `tokens_per_microbatch` "auto" is the number with which the engine is fastest. A text longer
-        than the model takes is read in up to `max_windows` windows; 1 truncates it.
+        than the model takes is read in up to `max_windows` windows; 1 truncates it. `cache_entries`
+        is the number of passages whose logits are kept.
         """
         self._model_dir = model_dir
         self._checkpoint = checkpoint = Checkpoint.read(model_dir)
@@ -55,7 +57,7 @@ class Classifier:
         loaded = engines.load(self.engine, model_dir, checkpoint.pad_token_id, threads, gpu)
         if tokens_per_microbatch == "auto":
             tokens_per_microbatch = loaded.best_microbatch_tokens
-        self.scorer = Scorer(loaded, tokens_per_microbatch)
+        self.scorer = Scorer(loaded, tokens_per_microbatch, cache_entries)
         self.labels = list(checkpoint.labels)
         self.temperature = checkpoint.temperature
         self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.max_positions))

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.inference.cache import Cache
 from sentiment.inference.engines.engine import Engine, Rows, padded_width
 from sentiment.inference.memory import release
 from sentiment.inference.microbatches import microbatches
@@ -25,12 +26,15 @@ logger = logging.getLogger(__name__)
 class Scorer:
     """An engine, called with microbatches of up to `tokens_per_microbatch` tokens.
 
+    `cache` keeps the logits of the last passages for later calls, if it has room for any.
     `computed` is the number of tokens that the engine has computed so far, and `padding` how many
     of them were padding.
     """
 
-    def __init__(self, engine: Engine, tokens_per_microbatch: int) -> None:
+    def __init__(self, engine: Engine, tokens_per_microbatch: int, cache_entries: int = 0) -> None:
         self.engine = engine
+        self.cache = Cache(cache_entries)
+        self._caches = cache_entries > 0
         self.tokens_per_microbatch = tokens_per_microbatch
         self.computed = self.padding = 0
 
@@ -47,18 +51,25 @@ class Scorer:
         that was not scored by its deadline, in seconds of `time.monotonic`.
         """
         results: list[Logits | EngineFailure | None] = [None] * len(passages)
-        for rows in self._microbatches(passages, sizes):
+        alike = self._alike(passages, sizes)
+        if self._caches:
+            for ids in list(alike):
+                if (known := self.cache.get(ids)) is not None:
+                    for index in alike.pop(ids):
+                        results[index] = known
+        for rows in self._microbatches(alike, passages, sizes):
             for group, result in self._score(rows, passages, deadlines):
                 for index in group:
                     results[index] = result
+                if self._caches and not isinstance(result, EngineFailure):
+                    self.cache.put(passages[group[0]].tobytes(), result)
         if sum(map(len, passages)) > max(self.tokens_per_microbatch, _TRIM_TOKENS):
             release()
         return results
 
-    def _microbatches(
-        self, passages: Sequence[NDArray[np.int32]], sizes: Sequence[int]
-    ) -> Iterator[list[list[Group]]]:
-        """Rows of groups, small requests first; request sizes are grouped by power of two.
+    @staticmethod
+    def _alike(passages: Sequence[NDArray[np.int32]], sizes: Sequence[int]) -> dict[bytes, Group]:
+        """The passages with tokens, by their tokens, those of small requests first.
 
         Passages with the same tokens have the same logits, so only the first of a group is scored.
         """
@@ -66,6 +77,15 @@ class Scorer:
         with_tokens = [index for index, passage in enumerate(passages) if len(passage)]
         for index in sorted(with_tokens, key=sizes.__getitem__):
             alike.setdefault(passages[index].tobytes(), []).append(index)
+        return alike
+
+    def _microbatches(
+        self,
+        alike: Mapping[bytes, Group],
+        passages: Sequence[NDArray[np.int32]],
+        sizes: Sequence[int],
+    ) -> Iterator[list[list[Group]]]:
+        """Rows of groups, small requests first; request sizes are grouped by power of two."""
         by_size: dict[int, list[Group]] = {}
         for group in alike.values():
             by_size.setdefault(sizes[group[0]].bit_length(), []).append(group)
