@@ -34,6 +34,7 @@ SERVICE = ServedModel(
         tokens_per_microbatch=64,
         batch_seconds=10,
         threads=1,
+        cache_entries=0,
         background_models=[],
     ),
     min_tokens=3,

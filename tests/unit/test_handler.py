@@ -20,6 +20,7 @@ from ts.protocol.otf_message_handler import create_predict_response
 
 from scripts.paths import ROOT
 from sentiment.batch import Batch, Exchange
+from sentiment.inference.cache import Cache
 from sentiment.inference.engines.engine import Rows
 from sentiment.inference.prediction import Prediction
 from sentiment.metrics import Metrics
@@ -128,6 +129,27 @@ def test_each_request_gets_its_own_answer_in_order_and_is_counted(
     assert counted["sentiment_engine_seconds_sum"] > 0
     parts = counted["sentiment_tokenization_seconds_sum"] + counted["sentiment_engine_seconds_sum"]
     assert parts < counted["sentiment_request_seconds_sum"] / 5
+
+
+def test_texts_from_the_cache_are_counted(
+    handler: SentimentHandler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler.classifier.scorer, "cache", Cache(10))
+    monkeypatch.setattr(
+        handler, "metrics", Metrics(handler.model, "torch", handler.classifier.scorer)
+    )
+    caplog.set_level(logging.INFO)
+    for _ in range(3):
+        answers, _ = run_batch(handler, post({"texts": ["Awful.", "Great!"]}))
+        assert [entry["sentiment"] for entry in answers[0][1]["results"]] == [
+            "NEGATIVE",
+            "POSITIVE",
+        ]
+    handler.metrics.counts.flush(declared())
+    counted = updates(caplog)
+    assert counted["sentiment_cached_texts_total"] == 4
+    assert counted["sentiment_texts_total"] == 6
+    assert counted["sentiment_batch_tokens_count"] == 1  # the engine ran once
 
 
 def test_every_metric_is_declared_and_has_series_before_the_first_request(

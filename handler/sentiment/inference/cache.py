@@ -14,7 +14,7 @@ class Cache:
     """
 
     def __init__(self, entries: int) -> None:
-        self._entries = entries
+        self.entries = entries
         self._logits: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self.hits = 0
 
@@ -29,5 +29,5 @@ class Cache:
     def put(self, ids: bytes, logits: NDArray[np.float32]) -> None:
         """Keep the logits of a passage, which may be a row of a larger array."""
         self._logits[ids] = logits.copy()
-        if len(self._logits) > self._entries:
+        if len(self._logits) > self.entries:
             self._logits.popitem(last=False)

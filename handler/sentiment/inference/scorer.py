@@ -34,7 +34,6 @@ class Scorer:
     def __init__(self, engine: Engine, tokens_per_microbatch: int, cache_entries: int = 0) -> None:
         self.engine = engine
         self.cache = Cache(cache_entries)
-        self._caches = cache_entries > 0
         self.tokens_per_microbatch = tokens_per_microbatch
         self.computed = self.padding = 0
 
@@ -52,7 +51,7 @@ class Scorer:
         """
         results: list[Logits | EngineFailure | None] = [None] * len(passages)
         alike = self._alike(passages, sizes)
-        if self._caches:
+        if self.cache.entries:
             for ids in list(alike):
                 if (known := self.cache.get(ids)) is not None:
                     for index in alike.pop(ids):
@@ -61,7 +60,7 @@ class Scorer:
             for group, result in self._score(rows, passages, deadlines):
                 for index in group:
                     results[index] = result
-                if self._caches and not isinstance(result, EngineFailure):
+                if self.cache.entries and not isinstance(result, EngineFailure):
                     self.cache.put(passages[group[0]].tobytes(), result)
         if sum(map(len, passages)) > max(self.tokens_per_microbatch, _TRIM_TOKENS):
             release()
