@@ -20,7 +20,6 @@ from sentiment.batch import Batch, Exchange, log_defect
 from sentiment.inference.classifier import Classifier, EngineDead
 from sentiment.metrics import Metrics
 from sentiment.protocol.get_routes import GetRoutes
-from sentiment.protocol.response import error_response
 from sentiment.protocol.route import FRONTEND_HEADERS, Route
 from sentiment.protocol.timing import Timing
 from sentiment.served_model import ServedModel
@@ -136,7 +135,7 @@ def _headers(context: Any, i: int) -> dict[str, str]:
 
 def _send(context: Any, i: int, exchange: Exchange, timing: Timing) -> bytes:
     """Set the status and headers of request i; returns the body of its response."""
-    response = exchange.response or error_response(exchange.defect(RuntimeError("no response")))
+    response = exchange.response or exchange.fail(RuntimeError("no response"))
     context.set_response_status(response.status, response.reason, i)
     context.set_response_content_type(i, response.content_type)
     tokens = sum(prediction.tokens for prediction in exchange.predictions)

@@ -19,12 +19,12 @@ from sentiment.inference.classifier import Classifier, Outcome
 from sentiment.inference.prediction import EngineFailure, Prediction, Results
 from sentiment.inference.tokenizer import Tokenizer
 from sentiment.inference.tokens import Tokens
-from sentiment.protocol.body import EXAMPLE, read_body
+from sentiment.protocol.body import EXAMPLE, Body, read_body, read_json
 from sentiment.protocol.deadline import exceeded, read_deadline
-from sentiment.protocol.dialects import EXPLAINING, Dialect, dialect_of
+from sentiment.protocol.dialects import EXPLAINING, Dialect, dialect_of, hosted_dialect
 from sentiment.protocol.get_routes import GetRoutes
 from sentiment.protocol.request import EMPTY_REQUEST, Request
-from sentiment.protocol.response import Response, error_response, ok
+from sentiment.protocol.response import Response, error_response, hosted_error, ok
 from sentiment.protocol.route import Route, route_of
 from sentiment.protocol.timing import Timing
 from sentiment.served_model import ServedModel
@@ -74,11 +74,16 @@ class Exchange(Struct):
         self.response = get_routes.match(route, self.headers, self.row)
         if self.response is not None:
             return
+        self.dialect = hosted_dialect(self.headers)
         self.deadline = read_deadline(self.headers)
         if late := exceeded(self.deadline):
             raise late
-        body = read_body(route, self.headers, self.row)
-        self.dialect = dialect_of(route, body)
+        body: Body
+        if self.dialect:
+            body = read_json(self.headers, self.row)
+        else:
+            body = read_body(route, self.headers, self.row)
+            self.dialect = dialect_of(route, body)
         self.request = self.dialect.decode(body, model)
         if self.headers.get("explain", "").lower() == "true":
             if self.dialect not in EXPLAINING:
@@ -95,10 +100,12 @@ class Exchange(Struct):
                 raise TooLarge("The answer would be too long: send fewer texts per request.")
             self.response = response
 
-    def fail(self, error: Exception) -> None:
-        """Make `error` the response to this request, and no other."""
+    def fail(self, error: Exception) -> Response:
+        """Make `error` the response to this request, in the shape of its dialect."""
         known = error if isinstance(error, RequestError) else self.defect(error)
-        self.response = error_response(known)
+        shape = self.dialect.OPERATION.fail if self.dialect else None
+        self.response = hosted_error(known, shape(known)) if shape else error_response(known)
+        return self.response
 
     def tokenize(self, text: str, tokenizer: Tokenizer) -> Tokens | RequestError:
         """Tokenize one text alone; returns an error if it crashes the tokenizer."""

@@ -14,6 +14,8 @@
     ├── DeadlineExceeded  504   the request's own deadline has passed
     └── Backend           500   a defect in the service
 
+TooManyTexts is a TooLarge, and UnsupportedLanguage a Validation: hosted services name them.
+
 An error belongs to one request, or to one text of it, never to the whole batch. Names are those of
 `ErrorType` in Text Embeddings Inference, if it has them.
 """
@@ -48,8 +50,8 @@ class RequestError(Exception):
 
     @property
     def error_type(self) -> str:
-        """The name by which clients tell errors apart."""
-        return type(self).__name__
+        """The name by which clients tell errors apart: that of a class in the tree above."""
+        return next(kind.__name__ for kind in type(self).__mro__ if RequestError in kind.__bases__)
 
     def answer(self) -> ErrorAnswer:
         """The body of an error response, or the entry of one text in a list of answers."""
@@ -76,6 +78,14 @@ class TooLarge(RequestError):
     """More texts or characters than one request may hold."""
 
     status = 413
+
+
+class TooManyTexts(TooLarge):
+    """More texts than one request may hold."""
+
+
+class UnsupportedLanguage(Validation):
+    """A language that the model does not read."""
 
 
 class Unsupported(RequestError):

@@ -15,7 +15,7 @@ from sentiment.counts import Counts
 from sentiment.errors import Backend, RequestError
 from sentiment.inference.prediction import Prediction
 from sentiment.inference.scorer import Scorer
-from sentiment.protocol.dialects import DIALECTS
+from sentiment.protocol.dialects import ALL
 from sentiment.served_model import ServedModel
 
 # Each flush is up to ninety log lines.
@@ -35,7 +35,7 @@ _BUCKETS: Mapping[str, Sequence[float]] = {
     "sentiment_text_tokens": (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192),
 }
 _NO_DIALECT = "none"
-_DIALECTS = (_NO_DIALECT, *{d.OPERATION.name for dialects in DIALECTS.values() for d in dialects})
+_DIALECTS = (_NO_DIALECT, *(dialect.OPERATION.name for dialect in ALL))
 _ERRORS = RequestError.__subclasses__()
 
 

@@ -22,6 +22,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_tokens: Positive
     max_windows: Positive
     explain_tokens: Positive
+    languages: list[str]
     threshold: Annotated[float, Meta(ge=0, le=1)]
     tokens_per_microbatch: Positive | Literal["auto"]
     batch_seconds: Positive

@@ -13,11 +13,16 @@ def best(ranking: list[dict[str, Any]]) -> str:
     return str(ranking[0]["label"])
 
 
+def highest(scores: dict[str, float]) -> str:
+    return max(scores, key=scores.__getitem__).upper()
+
+
 @dataclass(frozen=True)
 class Dialect:
     """The route, a function from texts to a body, and one from an answer to its labels.
 
-    `bad` is a body that is refused with `status` and an error that contains `says`.
+    `bad` is a body that is refused with `status` and an error that contains `says`, and has
+    `error_fields`.
     """
 
     route: str
@@ -27,9 +32,13 @@ class Dialect:
     status: int
     says: str
     many: bool = True
+    error_fields: frozenset[str] = frozenset({"error", "error_type"})
+    content_type: str = "application/json"
 
 
 NATIVE, TEI, SAGEMAKER = "/predictions/sentiment", "/sentiment/predict", "/invocations"
+BASE = "/predictions/sentiment/1.0"
+OWN_ERROR = frozenset({"error"})
 V1, V2 = "/v1/models/sentiment:predict", "/v2/models/sentiment/infer"
 DIALECTS = {
     "one text": Dialect(
@@ -88,6 +97,53 @@ DIALECTS = {
         {"inputs": [tensor(["good"]) | {"shape": [2]}]},
         422,
         "make them agree",
+    ),
+    "AWS Comprehend": Dialect(
+        NATIVE,
+        lambda texts: {"TextList": texts, "LanguageCode": "en"},
+        lambda answer: [entry["Sentiment"] for entry in answer["ResultList"]],
+        {"Text": "Bonjour", "LanguageCode": "fr"},
+        400,
+        "UnsupportedLanguageException",
+        error_fields=frozenset({"__type", "message"}),
+        content_type="application/x-amz-json-1.1",
+    ),
+    "OpenAI": Dialect(
+        f"{BASE}/moderations",
+        lambda texts: {"input": texts},
+        lambda answer: [highest(result["category_scores"]) for result in answer["results"]],
+        {"input": ["good", " "]},
+        400,
+        "At index 1",
+        error_fields=OWN_ERROR,
+    ),
+    "Azure": Dialect(
+        f"{BASE}/text/analytics/v3.1/sentiment",
+        lambda texts: {"documents": [{"id": str(i), "text": t} for i, t in enumerate(texts)]},
+        lambda answer: [highest(entry["confidenceScores"]) for entry in answer["documents"]],
+        {"documents": [{"id": "1", "text": "good"}] * 2},
+        400,
+        "the same id",
+        error_fields=OWN_ERROR,
+    ),
+    "Google": Dialect(
+        f"{BASE}/v2/documents:analyzeSentiment",
+        lambda texts: {"document": {"type": "PLAIN_TEXT", "content": texts[0]}},
+        lambda answer: ["POSITIVE" if answer["documentSentiment"]["score"] > 0 else "NEGATIVE"],
+        {"document": {"type": "HTML", "content": "good"}},
+        400,
+        "INVALID_ARGUMENT",
+        many=False,
+        error_fields=OWN_ERROR,
+    ),
+    "vLLM": Dialect(
+        f"{BASE}/classify",
+        lambda texts: {"input": texts},
+        lambda answer: [entry["label"] for entry in answer["data"]],
+        {"input": []},
+        400,
+        "at least one",
+        error_fields=OWN_ERROR,
     ),
     "gRPC": Dialect(
         "grpc",

@@ -4,6 +4,8 @@ from typing import Any
 
 import schemathesis
 
+schemathesis.serializer.alias("application/x-amz-json-1.1", "application/json")
+
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:

@@ -88,7 +88,7 @@ def http_requests() -> Iterator[tuple[str, dict[str, str], bytes]]:
     for dialect in DIALECTS.values():
         if dialect.route != "grpc":
             for body in bodies(dialect):
-                yield dialect.route, {"Content-Type": JSON}, body
+                yield dialect.route, {"Content-Type": dialect.content_type}, body
     text = CANARY.encode()
     form = "application/x-www-form-urlencoded"
     yield NATIVE, {"Content-Type": "text/plain"}, text

@@ -63,4 +63,4 @@ def test_every_client_in_the_document_is_run() -> None:
     sections = {example.name for example in SHOWN}
     text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     assert sections == {line[3:] for line in text.splitlines() if line.startswith("## ")}
-    assert len(SHOWN) == 11
+    assert len(SHOWN) == 18

@@ -12,11 +12,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+import openai
 import psutil
 import pytest
 import requests
+from azure.core.exceptions import ClientAuthenticationError
+from botocore.exceptions import ClientError
+from google.api_core.exceptions import Unauthorized as GoogleUnauthorized
 
 from scripts.launcher.front import TEMPLATES, Front, nginx_command
 from scripts.launcher.ports import free_ports
@@ -32,6 +38,7 @@ from sentiment_client import (
     Unhealthy,
 )
 from tests.conftest import running
+from tests.integration import hosted
 from tests.integration.load import HOLDING, held_up, together, wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -147,7 +154,22 @@ def entries(front: Front) -> list[dict[str, object]]:
         ("/predictions/sentiment", GOOD),
         ("/predictions/sentiment/", GOOD),
         ("/predictions/sentiment/1.0", GOOD),
-        ("/predictions/sentiment/1.0/v1/documents:analyze", GOOD),
+        (
+            "/predictions/sentiment/1.0/v2/documents:analyzeSentiment",
+            {"document": {"content": "Ok"}},
+        ),
+        (
+            "/predictions/sentiment/1.0/language/:analyze-text",
+            {
+                "kind": "SentimentAnalysis",
+                "analysisInput": {"documents": [{"id": "1", "text": "Ok"}]},
+            },
+        ),
+        (
+            "/predictions/sentiment/1.0/text/analytics/v3.1/sentiment",
+            {"documents": [{"id": "1", "text": "Ok"}]},
+        ),
+        ("/predictions/sentiment/1.0/predict", {"inputs": "I like you."}),
         ("/explanations/sentiment", {"text": "Superb acting"}),
         ("/explanations/sentiment/1.0", {"text": "Superb acting"}),
         ("/sentiment/predict", {"inputs": "I like you."}),
@@ -349,6 +371,45 @@ def test_clients_work_through_it(front: Front) -> None:
     with SentimentClient(front.address, token=TOKEN) as stranger:
         with pytest.raises(CertificateFailed):
             stranger.predict("Great!")
+
+
+def test_hosted_services_clients_work_through_it(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their key is the token of the front, whose errors they raise as their own exceptions."""
+    certificate = str(front.certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    tls = ssl.create_default_context(cafile=certificate)
+
+    def ask(client: str, key: str) -> Any:
+        """What a new client makes of a good text."""
+        address, text = front.address, GOOD["text"]
+        match client:
+            case "aws":
+                with hosted.comprehend(address, key, verify=certificate) as aws:
+                    return aws.detect_sentiment(Text=text, LanguageCode="en")["Sentiment"]
+            case "openai":
+                http = httpx.Client(verify=tls)
+                with hosted.moderations(address, key, http_client=http) as moderations:
+                    return moderations.moderations.create(input=text).results[0].flagged
+            case "azure":
+                with hosted.azure(address, key, connection_verify=certificate) as azure:
+                    return azure.analyze_sentiment([text])[0].sentiment
+            case _:
+                document = {"content": text, "type_": "PLAIN_TEXT"}
+                with hosted.google(address, key) as google:
+                    answer = google.analyze_sentiment(document=document, retry=None)
+                    return answer.document_sentiment.score > 0.5
+
+    for client, label, kind in (
+        ("aws", "POSITIVE", ClientError),
+        ("openai", False, openai.AuthenticationError),
+        ("azure", "positive", ClientAuthenticationError),
+        ("google", True, GoogleUnauthorized),
+    ):
+        assert ask(client, TOKEN) == label
+        with pytest.raises(kind, match="The token is missing or unknown"):
+            ask(client, "wrong")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")

@@ -18,6 +18,14 @@ COMMITTED = ROOT / "docs" / "openapi.json"
 # Generated cases per operation, in addition to those that cover its schema.
 EXAMPLES = 1_000
 
+# What the clients of hosted services add to their base address.
+HOSTED = (
+    *("", "/predict", "/moderations", "/v1/moderations", "/classify", "/v1/classify"),
+    *(f"/{version}/documents:analyzeSentiment" for version in ("v1", "v1beta2", "v2")),
+    *(f"/text/analytics/{version}/sentiment" for version in ("v3.0", "v3.1")),
+    "/language/:analyze-text",
+)
+
 
 def test_the_served_document_is_the_committed_one(url: str) -> None:
     response = requests.get(f"{url}/1.0/openapi.json", timeout=10)
@@ -32,6 +40,7 @@ def test_the_document_is_valid_openapi_and_names_every_route() -> None:
     assert document["openapi"].startswith("3.1.")
     assert set(document["paths"]) == {
         "/predictions/sentiment",
+        *(f"/predictions/sentiment/1.0{path}" for path in HOSTED),
         "/predictions/sentiment/1.0/openapi.json",
         "/predictions/sentiment/1.0/info",
         "/predictions/sentiment/1.0/ready",

@@ -15,6 +15,7 @@ from tests.integration.browser import CHROMIUM, NEEDS_CHROMIUM
 from tests.integration.namespace import NEEDS_NAMESPACES, Report, permitted, run
 
 PYTHON = str(ROOT / ".venv" / "bin" / "python")
+ADDRESS = "http://127.0.0.1:8080"
 ENGINES = ("int8", "fp32", "torch")
 PREDICT = """
 import sys
@@ -74,7 +75,7 @@ def test_no_command_and_no_engine_uses_the_network(checkout: Path, work: Path) -
     def module(name: str, *arguments: str) -> list[str]:
         return [str(checkout), PYTHON, "-m", name, *arguments]
 
-    model = checkpoint(work / "model", num_labels=2)
+    model = checkpoint(work / "model", id2label={0: "NEGATIVE", 1: "POSITIVE"})
     built = run(work, [module("scripts.archive.build", "--model", str(model))], ROOT)
     assert_silent(built)
 
@@ -86,10 +87,22 @@ def test_no_command_and_no_engine_uses_the_network(checkout: Path, work: Path) -
     properties.write_text(f"{settings}\ndefault_workers_per_model=1\n")
     launcher = "scripts.launcher"
     predictions = [[str(checkout), PYTHON, "-c", PREDICT, engine] for engine in ENGINES]
-    served = run(work, [module(launcher, "serve"), *predictions, module(launcher, "stop")], ROOT)
+    hosted = [
+        str(ROOT),
+        "env",
+        "no_proxy=127.0.0.1",
+        PYTHON,
+        "-m",
+        "tests.integration.hosted",
+        ADDRESS,
+    ]
+    commands = [module(launcher, "serve"), *predictions, hosted, module(launcher, "stop")]
+    served = run(work, commands, ROOT)
     assert_silent(served)
     for engine in ENGINES:
         assert f"{engine} Prediction(" in served.output
+    for client in ("comprehend", "openai", "litellm", "azure", "google"):
+        assert f"\n{client} " in served.output
     assert served.output.endswith("Stopped.\n")
 
 

@@ -30,6 +30,7 @@ SERVICE = ServedModel(
         max_tokens=16,
         max_windows=4,
         explain_tokens=600,
+        languages=["en"],
         threshold=0.0,
         tokens_per_microbatch=64,
         batch_seconds=10,

@@ -23,12 +23,14 @@ class Json(Struct, frozen=True):
     """A JSON body.
 
     `query` holds the URL's query on the routes where TorchServe passes it on. `binary` holds the
-    bytes after the JSON in KServe's binary tensor extension.
+    bytes after the JSON in KServe's binary tensor extension. `target` is the operation that an
+    AWS client names in a header.
     """
 
     value: object
     query: Mapping[str, str] = {}
     binary: bytes = b""
+    target: str = ""
 
 
 class Text(Struct, frozen=True):
@@ -56,11 +58,7 @@ def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]
     """
     if route is Route.GRPC:
         return _read_grpc(row)
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise Unsupported(
-            "Compressed bodies are not supported: send it without the Content-Encoding header."
-        )
+    _check_encoding(headers)
     media_type, _, parameters = headers.get("content-type", "").partition(";")
     media_type = media_type.strip().lower()
     if media_type in _FORMS:
@@ -82,6 +80,18 @@ def read_body(route: Route, headers: Mapping[str, str], row: Mapping[str, bytes]
         return Text(text)
     query = {name: _decode(value, "The query") for name, value in row.items() if name != "body"}
     return Json(_parse_json(text), query)
+
+
+def read_json(headers: Mapping[str, str], row: Mapping[str, bytes]) -> Json:
+    """Read a request of a hosted service's client, which sends JSON under any content type.
+
+    Raises Malformed (400) if it is not JSON, and Unsupported (415) if it is compressed.
+    """
+    _check_encoding(headers)
+    raw = row.get("body", b"")
+    if not raw:
+        raise Malformed("The body is empty: send JSON.")
+    return Json(_parse_json(_decode(raw, "The body")), target=headers.get("x-amz-target", ""))
 
 
 def json_fields(body: Body) -> Mapping[str, object]:
@@ -146,6 +156,14 @@ def _read_form(media_type: str, row: Mapping[str, bytes]) -> Form:
             '"Content-Type: application/json"; if it is a text, "Content-Type: text/plain".'
         )
     return Form({name: _decode(value, "A form field") for name, value in row.items()})
+
+
+def _check_encoding(headers: Mapping[str, str]) -> None:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unsupported(
+            "Compressed bodies are not supported: send it without the Content-Encoding header."
+        )
 
 
 def _check_charset(parameters: str) -> None:

@@ -6,13 +6,13 @@ the service.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
 from sentiment import __version__
 from sentiment.errors import ErrorAnswer, RequestError
-from sentiment.protocol.dialects import DIALECTS
+from sentiment.protocol.dialects import ALL
 from sentiment.protocol.dialects.operation import Operation
 from sentiment.protocol.reading import UNCERTAIN
 from sentiment.served_model import ServedModel
@@ -74,7 +74,7 @@ def render(model: ServedModel) -> str:
 
 def document(model: ServedModel) -> dict[str, Any]:
     """The document, as `json` writes it."""
-    operations = [dialect.OPERATION for dialect in _dialects()]
+    operations = [dialect.OPERATION for dialect in ALL]
     types = [kind for operation in operations for kind in _types(operation)]
     types += [ErrorAnswer, FrontEndError]
     references, schemas = msgspec.json.schema_components(types, ref_template=_REF)
@@ -83,9 +83,12 @@ def document(model: ServedModel) -> dict[str, Any]:
         error.__name__ for error in RequestError.__subclasses__()
     ]
     paths: dict[str, Any] = {}
-    for path in dict.fromkeys(operation.path for operation in operations):
-        group = [operation for operation in operations if operation.path == path]
-        paths[path.format(name=model.name)] = {"post": _post(group, schema_of)}
+    for path in dict.fromkeys(path for operation in operations for path in operation.paths):
+        group = [operation for operation in operations if path in operation.paths]
+        number = group[0].paths.index(path)
+        paths[path.format(name=model.name, version=model.version)] = {
+            "post": _post(group, schema_of, f"_{number + 1}" if number else "")
+        }
     predictions = f"/predictions/{model.name}"
     paths[predictions]["get"] = _get("page", "A page to try it on, for browsers", "text/html")
     paths[f"{predictions}/{model.version}/openapi.json"] = {
@@ -134,26 +137,28 @@ def document(model: ServedModel) -> dict[str, Any]:
     return dict(_filled_in(template, limits))
 
 
-def _dialects() -> Iterator[Any]:
-    """Each dialect once, the native ones first."""
-    yield from dict.fromkeys(d for row in DIALECTS.values() for d in reversed(row))
-
-
 def _types(operation: Operation) -> Iterator[Any]:
-    yield operation.body
+    yield from operation.bodies
     yield from operation.answers
     for kinds in (operation.others or {}).values():
         yield from kinds
+    if operation.fail:
+        yield _failure(operation)
 
 
-def _post(group: Sequence[Operation], schema_of: Mapping[str, Any]) -> dict[str, Any]:
+def _failure(operation: Operation) -> Any:
+    """The type of the errors of a dialect that has its own."""
+    return get_type_hints(operation.fail)["return"]
+
+
+def _post(group: Sequence[Operation], schema_of: Mapping[str, Any], suffix: str) -> dict[str, Any]:
     def any_of(kinds: Sequence[Any]) -> dict[str, Any]:
         schemas = [schema_of[repr(kind)] for kind in kinds]
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
     content: dict[str, Any] = {
-        "application/json": {
-            "schema": any_of([operation.body for operation in group]),
+        group[0].media_type: {
+            "schema": any_of([body for operation in group for body in operation.bodies]),
             "examples": {
                 operation.name: {"summary": operation.summary, "value": operation.example}
                 for operation in group
@@ -165,7 +170,7 @@ def _post(group: Sequence[Operation], schema_of: Mapping[str, Any]) -> dict[str,
             content[media_type] = {"schema": any_of(kinds)}
     answers = [answer for operation in group for answer in operation.answers]
     return {
-        "operationId": group[0].name,
+        "operationId": group[0].name + suffix,
         "summary": " · ".join(operation.summary for operation in group),
         "requestBody": {"required": True, "content": content},
         "responses": {
@@ -178,7 +183,26 @@ def _post(group: Sequence[Operation], schema_of: Mapping[str, Any]) -> dict[str,
                 "content": {"application/json": {"schema": any_of(answers)}},
             }
         }
-        | _error_references(_errors()),
+        | (
+            _hosted_errors(any_of([_failure(group[0])]))
+            if group[0].fail
+            else _error_references(_errors())
+        ),
+    }
+
+
+def _hosted_errors(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The errors of a dialect that has its own; TorchServe's are the same as everywhere."""
+    front_end = {"$ref": _REF.format(name=FrontEndError.__name__)}
+    return {
+        statuses: {
+            "description": description,
+            "content": {"application/json": {"schema": {"anyOf": [schema, front_end]}}},
+        }
+        for statuses, description in {
+            "4XX": "What the client has to change.",
+            "5XX": "What the service could not do.",
+        }.items()
     }
 
 

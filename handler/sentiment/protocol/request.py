@@ -6,7 +6,7 @@ from typing import Any, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sentiment.errors import Malformed, RequestError, TooLarge, Validation, all_good
+from sentiment.errors import Malformed, RequestError, TooLarge, TooManyTexts, Validation, all_good
 from sentiment.inference.options import DEFAULT, Options
 from sentiment.protocol.body import type_name
 from sentiment.settings import Settings
@@ -57,11 +57,11 @@ def check_text(value: object, settings: Settings) -> str:
 
 
 def check_texts(values: Sequence[object], settings: Settings) -> list[str | RequestError]:
-    """Check many texts; raises TooLarge or Validation if there are too many or none."""
+    """Check many texts; raises TooManyTexts or Validation if there are too many or none."""
     if not values:
         raise Validation("There is no text in the list: send at least one.")
     if len(values) > settings.max_texts_per_request:
-        raise TooLarge(
+        raise TooManyTexts(
             f"The list has {len(values):,} texts; the most in one request is "
             f"{settings.max_texts_per_request:,}: send it in parts."
         )

@@ -37,9 +37,18 @@ def ok(value: object) -> Response:
 
 def error_response(error: RequestError, facts: Mapping[str, object] | None = None) -> Response:
     """The response to a request that failed with `error`; its body may have more `facts`."""
-    retry_after = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
     body = {**(facts or {}), **msgspec.structs.asdict(error.answer())}
-    return Response(error.status, _encode(body), headers=retry_after)
+    return Response(error.status, _encode(body), headers=_retry_after(error))
+
+
+def hosted_error(error: RequestError, body: object) -> Response:
+    """The same with the `body` of a hosted service, whose status for a client's mistake is 400."""
+    status = error.status if error.status >= 500 else 400
+    return Response(status, _encode(body), headers=_retry_after(error))
+
+
+def _retry_after(error: RequestError) -> dict[str, str]:
+    return {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
 
 
 def _encode(value: object) -> bytes:

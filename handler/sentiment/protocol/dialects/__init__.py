@@ -1,7 +1,8 @@
-"""The dialects by route. A new dialect is a module of this package and an entry in the table.
+"""The dialects by route. A new dialect is a module of this package and an entry in a table.
 
 The dialects of a route are tried from left to right. The last one gets any body that no other
-recognises, so that an error is explained in the terms of that route.
+recognises, so that an error is explained in the terms of that route. The clients of hosted services
+name their dialect by the path that they add to the base address.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,27 +11,29 @@ from typing import Protocol
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body
 from sentiment.protocol.dialects import (
+    azure_language,
+    classify,
+    comprehend,
+    google_language,
     hugging_face,
     kserve_v1,
     kserve_v2,
     native,
     native_many,
+    openai_moderations,
     sagemaker,
     tei,
 )
-from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.dialects.operation import BASE, Operation
 from sentiment.protocol.request import Request
 from sentiment.protocol.route import Route
 from sentiment.served_model import ServedModel
 
 
 class Dialect(Protocol):
-    """The interface of each module in the table."""
+    """The interface of each module in the tables."""
 
     OPERATION: Operation
-
-    def recognise(self, body: Body) -> bool:
-        """Whether the body looks like this dialect."""
 
     def decode(self, body: Body, model: ServedModel) -> Request:
         """Read the texts; raises RequestError if the whole request cannot be answered."""
@@ -42,15 +45,55 @@ class Dialect(Protocol):
         """
 
 
-DIALECTS: Mapping[Route, Sequence[Dialect]] = {
+class RecognisedDialect(Dialect, Protocol):
+    """One that shares its route with others."""
+
+    def recognise(self, body: Body) -> bool:
+        """Whether the body looks like this dialect."""
+
+
+DIALECTS: Mapping[Route, Sequence[RecognisedDialect]] = {
     Route.PREDICTIONS: (hugging_face, native_many, native),
     Route.KSERVE: (kserve_v1, kserve_v2),
     Route.INVOCATIONS: (sagemaker, tei),
     Route.GRPC: (kserve_v1, kserve_v2, tei, hugging_face, native_many, native),
 }
 
+# The dialects of hosted services' clients. AWS's add no path, but have a content type of their own.
+HOSTED: Sequence[Dialect] = (
+    comprehend,
+    openai_moderations,
+    azure_language,
+    google_language,
+    classify,
+    tei,
+)
+_BY_PATH: Mapping[str, Dialect] = {
+    path.removeprefix(f"{BASE}/"): dialect
+    for dialect in HOSTED
+    for path in dialect.OPERATION.paths
+    if path.startswith(f"{BASE}/")
+}
+
+# Each dialect once, the native ones first.
+ALL: Sequence[Dialect] = tuple(
+    dict.fromkeys((*(d for row in DIALECTS.values() for d in reversed(row)), *HOSTED))
+)
+
 # The dialects with the weights of words, on the route /explanations/{model}.
 EXPLAINING: Sequence[Dialect] = (native_many, native)
+
+
+def hosted_dialect(headers: Mapping[str, str]) -> Dialect | None:
+    """The dialect that a client of a hosted service names in its path or its content type."""
+    path = headers.get("url_path")
+    if path:
+        return _BY_PATH.get(path)
+    if path is None or not headers.get("content-type", "").startswith(
+        comprehend.OPERATION.media_type
+    ):
+        return None
+    return comprehend
 
 
 def dialect_of(route: Route, body: Body) -> Dialect:

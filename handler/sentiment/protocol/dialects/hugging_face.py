@@ -26,7 +26,7 @@ OPERATION = Operation(
     name="hugging_face",
     path="/predictions/{name}",
     summary="Hugging Face inference API",
-    body=HuggingFaceBody,
+    bodies=(HuggingFaceBody,),
     answers=(list[list[LabelScore]],),
     example={"inputs": "I like you. I love you.", "parameters": {"top_k": 1}},
 )

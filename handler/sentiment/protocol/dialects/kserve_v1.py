@@ -52,7 +52,7 @@ OPERATION = Operation(
     name="kserve_v1",
     path="/v1/models/{name}:predict",
     summary="KServe v1",
-    body=InstancesBody,
+    bodies=(InstancesBody,),
     answers=(PredictionsAnswer,),
     example={"instances": ["I like you.", {"text": "I hate this."}]},
 )

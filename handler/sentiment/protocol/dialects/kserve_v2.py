@@ -93,7 +93,7 @@ OPERATION = Operation(
     name="kserve_v2",
     path="/v2/models/{name}/infer",
     summary="KServe v2, the Open Inference Protocol",
-    body=InferBody,
+    bodies=(InferBody,),
     answers=(InferAnswer,),
     example={
         "id": "42",

@@ -44,7 +44,7 @@ OPERATION = Operation(
     name="predict_many",
     path="/predictions/{name}",
     summary="Many texts, each with its own answer or error",
-    body=TextsBody,
+    bodies=(TextsBody,),
     answers=(TextsAnswer,),
     example={"texts": ["Funny, warm and wise.", "A terrible, boring mess."]},
 )

@@ -1,10 +1,12 @@
 """The description of a dialect, from which the OpenAPI document is made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import Meta
+
+from sentiment.errors import RequestError
 
 # These only document the checks of `request.check_text` and `check_texts`, whose errors are
 # clearer. A limit is the name of a setting, which the document replaces by its value. Unlike `\s`,
@@ -21,19 +23,36 @@ Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
 # A label, or UNCERTAIN.
 DecidedLabel = Annotated[str, Meta(extra_json_schema={"enum": "decided_labels"})]
 
+# The base address of hosted services' clients, which add paths of their own.
+BASE = "/predictions/{name}/{version}"
+
 
 @dataclass(frozen=True)
 class Operation:
-    """One dialect. `path` may hold {name}, the name of the model.
+    """One dialect. Paths may hold {name} and {version}, those of the model.
 
-    `body` and the possible `answers` are types that `msgspec` supports. `others` are the types of
+    `bodies` and the possible `answers` are types that `msgspec` supports. `others` are the types of
     bodies that are not JSON, by content type. `example` is a body, as `json` loads it.
+    `aliases` are further paths. `fail` makes the body of an error; None makes an ErrorAnswer.
     """
 
     name: str
     path: str
     summary: str
-    body: Any
+    bodies: tuple[Any, ...]
     answers: tuple[Any, ...]
     example: Mapping[str, object]
     others: Mapping[str, tuple[Any, ...]] | None = None
+    aliases: tuple[str, ...] = ()
+    media_type: str = "application/json"
+    fail: Callable[[RequestError], Any] | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths of the dialect."""
+        return (self.path, *self.aliases)
+
+
+def name_of(error: RequestError, names: Mapping[type[RequestError], str]) -> str:
+    """The name of an error, or of the closest of its base classes that has one."""
+    return next(names[kind] for kind in type(error).__mro__ if kind in names)

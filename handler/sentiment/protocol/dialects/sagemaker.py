@@ -30,7 +30,7 @@ OPERATION = Operation(
     name="sagemaker",
     path="/invocations",
     summary="SageMaker; without `parameters`, the same as Text Embeddings Inference",
-    body=SageMakerBody,
+    bodies=(SageMakerBody,),
     answers=(list[LabelScore], list[list[LabelScore]]),
     example={"inputs": ["I like you.", "I hate this."], "parameters": {}},
 )

@@ -15,7 +15,7 @@ from sentiment.errors import Unsupported, Validation, all_good
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, Json, json_fields
-from sentiment.protocol.dialects.operation import A_TEXT, SOME, Operation, TextField
+from sentiment.protocol.dialects.operation import A_TEXT, BASE, SOME, Operation, TextField
 from sentiment.protocol.dialects.ranking import LabelScore, ranked
 from sentiment.protocol.request import Request, check_all
 from sentiment.served_model import ServedModel
@@ -40,9 +40,10 @@ OPERATION = Operation(
     name="tei",
     path="/{name}/predict",
     summary="Text Embeddings Inference",
-    body=TeiBody,
+    bodies=(TeiBody,),
     answers=(list[LabelScore], list[list[LabelScore]]),
     example={"inputs": "I like you.", "raw_scores": False},
+    aliases=(f"{BASE}/predict",),
 )
 
 
