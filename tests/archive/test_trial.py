@@ -81,13 +81,15 @@ def test_engines_that_compute_something_else_leave_torch(moved: Path) -> None:
         ({"fp32": 190, "bf16": 195, "int8": 200}, "fp32"),
         ({"fp32": 100, "bf16": 190, "int8": None}, "bf16"),
         ({"fp32": None, "int8": None}, "torch"),
+        ({"fp32": 0, "int8": 0}, "fp32"),  # too slow to be measured
     ],
 )
 def test_the_fastest_engine_is_chosen_or_a_more_exact_one_that_is_as_fast(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speeds: dict[str, float | None], chosen: str
 ) -> None:
     trials = {
-        name: Trial(speed) if speed else Trial(error="it fails") for name, speed in speeds.items()
+        name: Trial(error="it fails") if speed is None else Trial(speed)
+        for name, speed in speeds.items()
     }
     monkeypatch.setattr(trial, "_try_in_process", lambda _folder, name, _threads: trials[name])
     assert trial.try_engines(tmp_path, list(trials), threads=2).engine == chosen

@@ -67,14 +67,14 @@ class Classifier:
     def facts(self) -> dict[str, object]:
         """Which checkpoint this is, and how it is run.
 
-        That is the engine with its agreement with torch, as the build measured it, and with the
-        trial of all engines on this CPU; the calibration; and the SHA-256 of the weights, for which
-        they are read once more.
+        That is the engine with its agreement with torch, as the build measured it, and the trials
+        of all engines on this CPU; the calibration; and the SHA-256 of the weights, for which they
+        are read once more.
         """
         agreement = engines.read_record(self._model_dir).get(self.engine, {})
-        trial = {"trial": msgspec.to_builtins(self._choice)} if self._choice else {}
+        trials = {"trials": msgspec.to_builtins(self._choice.trials)} if self._choice else {}
         return {
-            "engine": {"name": self.engine, **agreement, **trial},
+            "engine": {"name": self.engine, **agreement, **trials},
             "calibration": self._checkpoint.calibration,
             "weights": weights_hash(self._model_dir),
         }
