@@ -183,12 +183,7 @@ def choose_engine(folder: Path, reference: Reference, passed: Mapping[str, Recor
     save_golden(folder, ids, batched(reference.engine, ids), activation)
     untried = set() if has_bf16() else {"bf16"}
     candidates = [name for name in engines.MODEL_FILES if name in {*passed, *untried}]
-    choice = try_engines(folder, candidates, threads())
-    speeds = ", ".join(
-        f"{name} {trial.error or f'{trial.texts_per_second:,.0f} texts/s'}"
-        for name, trial in choice.trials.items()
-    )
-    print(f"  {choice.engine} serves on this CPU ({speeds})")
+    print(f"  {try_engines(folder, candidates, threads())}")
 
 
 def check_independence(name: str, engine: Engine, reference: Reference) -> float:

@@ -63,6 +63,13 @@ class Choice(Struct):
     engine: str
     trials: dict[str, Trial]
 
+    def __str__(self) -> str:
+        results = ", ".join(
+            f"{name} {trial.error or f'{trial.texts_per_second:,.0f} texts/s'}"
+            for name, trial in self.trials.items()
+        )
+        return f"{self.engine} serves on this CPU ({results})"
+
 
 def choose(model_dir: Path, threads: int, gpu: int | None = None) -> Choice:
     """The engine for this machine: torch on a `gpu` or without others, else the best for the CPU.
@@ -76,7 +83,7 @@ def choose(model_dir: Path, threads: int, gpu: int | None = None) -> Choice:
         choice = msgspec.json.decode(path.read_bytes(), type=Choice)
         if choice.cpu != cpu_name():
             choice = try_engines(model_dir, list(choice.trials), threads)
-    logger.info("engine %s on %s, of %s", choice.engine, choice.cpu, choice.trials)
+    logger.info("%s", choice)
     return choice
 
 
