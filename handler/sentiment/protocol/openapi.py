@@ -59,6 +59,8 @@ _HEADERS = {
     "x-compute-tokens": ("integer", "Tokens of this request that were scored."),
     "x-request-id": ("string", "The id of this request in the log."),
 }
+# Keywords of a schema whose value may be the name of a limit.
+_LIMITED = ("maxLength", "maxItems", "minimum", "enum", "pattern")
 _RETRY_AFTER = {
     "retry-after": {
         "description": "Seconds after which to send the request again; TorchServe sends none.",
@@ -133,6 +135,7 @@ def document(model: ServedModel) -> dict[str, Any]:
         "min_tokens": model.min_tokens,
         "labels": list(model.labels),
         "decided_labels": [*model.labels, UNCERTAIN],
+        "language": rf"^((?:{'|'.join(model.settings.languages) or '.*'})(-[\s\S]*)?)?$",
     }
     return dict(_filled_in(template, limits))
 
@@ -169,6 +172,11 @@ def _post(group: Sequence[Operation], schema_of: Mapping[str, Any], suffix: str)
         for media_type, kinds in (operation.others or {}).items():
             content[media_type] = {"schema": any_of(kinds)}
     answers = [answer for operation in group for answer in operation.answers]
+    own = [_failure(operation) for operation in group if operation.fail]
+    if own:
+        own.append(FrontEndError)
+        # A body of another content type is not this dialect's.
+        own += [ErrorAnswer] * (group[0].media_type != "application/json")
     return {
         "operationId": group[0].name + suffix,
         "summary": " · ".join(operation.summary for operation in group),
@@ -183,21 +191,16 @@ def _post(group: Sequence[Operation], schema_of: Mapping[str, Any], suffix: str)
                 "content": {"application/json": {"schema": any_of(answers)}},
             }
         }
-        | (
-            _hosted_errors(any_of([_failure(group[0])]))
-            if group[0].fail
-            else _error_references(_errors())
-        ),
+        | (_own_errors(any_of(own)) if own else _error_references(_errors())),
     }
 
 
-def _hosted_errors(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The errors of a dialect that has its own; TorchServe's are the same as everywhere."""
-    front_end = {"$ref": _REF.format(name=FrontEndError.__name__)}
+def _own_errors(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The errors of a dialect that has its own."""
     return {
         statuses: {
             "description": description,
-            "content": {"application/json": {"schema": {"anyOf": [schema, front_end]}}},
+            "content": {"application/json": {"schema": schema}},
         }
         for statuses, description in {
             "4XX": "What the client has to change.",
@@ -251,7 +254,7 @@ def _filled_in(node: Any, limits: Mapping[str, object]) -> Any:
     if isinstance(node, dict):
         return {
             key: limits[value]
-            if key in ("maxLength", "maxItems", "minimum", "enum") and isinstance(value, str)
+            if key in _LIMITED and isinstance(value, str) and value in limits
             else _filled_in(value, limits)
             for key, value in node.items()
         }

@@ -19,7 +19,14 @@ from sentiment import errors
 from sentiment.inference.mixed import mixed_score
 from sentiment.inference.prediction import Prediction, Results
 from sentiment.protocol.body import Body, Json, json_fields
-from sentiment.protocol.dialects.operation import A_TEXT, BASE, Operation, TextField, name_of
+from sentiment.protocol.dialects.operation import (
+    A_TEXT,
+    BASE,
+    LanguageField,
+    Operation,
+    TextField,
+    name_of,
+)
 from sentiment.protocol.dialects.polarity import Polarity, check_language, polarity_options
 from sentiment.protocol.dialects.ranking import rounded
 from sentiment.protocol.request import Request, check_all, check_texts
@@ -43,14 +50,14 @@ class DetectSentimentBody(Struct, forbid_unknown_fields=True, rename="pascal"):
     """One text."""
 
     text: TextField
-    language_code: str
+    language_code: LanguageField
 
 
 class BatchDetectSentimentBody(Struct, forbid_unknown_fields=True, rename="pascal"):
     """Up to 25 texts."""
 
     text_list: Annotated[list[Any], Meta(extra_json_schema=_LIST)]
-    language_code: str
+    language_code: LanguageField
 
 
 class SentimentScore(Struct, rename="pascal"):

@@ -16,7 +16,13 @@ from sentiment.errors import Backend, DeadlineExceeded, Overloaded, RequestError
 from sentiment.inference.prediction import Prediction, Results
 from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.offsets import Unit, located
-from sentiment.protocol.dialects.operation import BASE, Operation, TextField, name_of
+from sentiment.protocol.dialects.operation import (
+    BASE,
+    LanguageField,
+    Operation,
+    TextField,
+    name_of,
+)
 from sentiment.protocol.dialects.polarity import Polarity, check_language, polarity_options
 from sentiment.protocol.dialects.ranking import rounded
 from sentiment.protocol.request import Request, check_text
@@ -43,8 +49,8 @@ class GoogleDocument(Struct, forbid_unknown_fields=True, rename="camel"):
 
     content: TextField
     type: Literal["PLAIN_TEXT", 1] = "PLAIN_TEXT"
-    language: str | None = None
-    language_code: str | None = None
+    language: LanguageField | None = None
+    language_code: LanguageField | None = None
 
 
 class AnalyzeSentimentBody(Struct, forbid_unknown_fields=True, rename="camel"):

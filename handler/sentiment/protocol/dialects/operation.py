@@ -20,6 +20,8 @@ TextsField = Annotated[
     list[Any], Meta(extra_json_schema=SOME | {"items": {"type": "string"} | A_TEXT})
 ]
 Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
+# The code of a language that the model reads.
+LanguageField = Annotated[str, Meta(extra_json_schema={"pattern": "language"})]
 # A label, or UNCERTAIN.
 DecidedLabel = Annotated[str, Meta(extra_json_schema={"enum": "decided_labels"})]
 
