@@ -10,7 +10,7 @@ unexport PYTHONSAFEPATH
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test zoo check format docs bench tune .target train evaluate calibrate constraints clean
+.PHONY: help serve stop archive test zoo check format docs bench soak tune .target train evaluate calibrate constraints clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,11 @@ bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Compare this with other servers:
 	@$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(if $(RESUME),--resume) \
 	$(if $(SERVERS),--servers $(SERVERS)) $(if $(TEXTS),--texts $(TEXTS)) \
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+# RATE is the number of requests per second; RESUME=1 continues an interrupted run.
+soak: .venv/.serve .venv/.bench $(ARCHIVE)  ## Load a server for hours: make soak HOURS=8
+	@$(VENV)/python -m benchmarks.soak $(if $(HOURS),--hours $(HOURS)) $(if $(RATE),--rate $(RATE)) \
+	$(if $(RESUME),--resume)
 
 # THROUGHPUT=1 instead of P99 ignores latency; TEXTS is your own file with one text per line.
 tune: .target .venv/.serve .venv/.tune $(ARCHIVE)  ## Find the best settings: make tune P99=50ms

@@ -21,6 +21,10 @@ from scripts.paths import ROOT
 TEMPLATES = ROOT / "deploy" / "nginx"
 # Requests in progress may take this many seconds after nginx was told to stop.
 STOP_SECONDS = 30.0
+_SETTINGS = {
+    *("listen", "certificate", "certificate_key", "clients", "backends"),
+    *("requests_per_second", "concurrent_requests"),
+}
 # Debian installs nginx in a folder that is not on the PATH of ordinary users.
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
@@ -66,18 +70,24 @@ class Front:
 
         Raises Failure if nginx is not installed or refuses its configuration.
         """
-        self.check_installed()
+        self.check()
         self.run.mkdir(parents=True, exist_ok=True)
         self._write_secrets()
         self._write_configuration()
         self._nginx(*(("-s", "reload") if self._master() else ()))
 
-    def check_installed(self) -> None:
-        """Raises Failure if nginx is not installed."""
+    def check(self) -> None:
+        """Raises Failure if nginx is not installed, or for a setting that cannot be used."""
         if nginx_command() is None:
             raise Failure(
                 "nginx is not installed: install it, such as with 'apt-get install nginx'."
             )
+        if missing := _SETTINGS - self._settings.keys():
+            raise Failure(
+                f"{' and '.join(sorted(missing))} is missing in front.properties: add it again."
+            )
+        if self._settings["clients"]:
+            self._check_clients()
 
     def reload(self) -> None:
         """Apply TorchServe's present token and changes of the clients' tokens, if it is running."""
@@ -139,7 +149,7 @@ class Front:
         )
         if completed.returncode:
             raise Failure(
-                "nginx failed: change what its last message names, in front.properties.",
+                "nginx failed: change what its messages name, in front.properties.",
                 completed.stderr.strip(),
             )
 
@@ -157,7 +167,13 @@ class Front:
     def _check_clients(self) -> None:
         """Raises Failure for what nginx would refuse: its message would show the token."""
         tokens: set[str] = set()
-        lines = self.clients.read_text(encoding="utf-8").splitlines()
+        try:
+            lines = self.clients.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise Failure(
+                f"{self.clients} cannot be read ({error.strerror}): change its permissions, or "
+                "clients in front.properties."
+            ) from None
         for number, line in enumerate(lines, start=1):
             entry = line.partition("#")[0].strip()
             if not entry:
@@ -196,6 +212,7 @@ class Front:
             "CERTIFICATE_KEY": self._path("certificate_key", "key.pem"),
             "CLIENTS": self.clients,
             "BACKENDS": " ".join(f"server {b} max_fails=1 fail_timeout=5s;" for b in backends),
+            "KEEPALIVE_MIN_TIMEOUT": "keepalive_min_timeout 5s;" if keeps_connections() else "",
             "MAX_BODY_BYTES": max_body,
             "BODY_BUFFER_BYTES": 6 * int(max_body),
             "REQUESTS_PER_SECOND": self._settings["requests_per_second"],
@@ -215,6 +232,15 @@ class Front:
 def nginx_command() -> str | None:
     """The path of nginx, if it is installed."""
     return shutil.which("nginx", path=_PATH)
+
+
+def keeps_connections() -> bool:
+    """Whether nginx can keep idle connections open during a reload: 1.27.4 and newer can."""
+    version = subprocess.run(
+        [nginx_command() or "nginx", "-v"], capture_output=True, text=True, check=False
+    ).stderr
+    numbers = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", version)
+    return numbers is not None and tuple(map(int, numbers.groups())) >= (1, 27, 4)
 
 
 def _write_secret(path: Path, text: str) -> None:

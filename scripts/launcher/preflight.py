@@ -7,6 +7,9 @@ import socket
 import zipfile
 import zlib
 from pathlib import Path
+from xml.etree import ElementTree
+
+import yaml
 
 from scripts.failure import Failure
 from scripts.launcher.properties import Properties
@@ -15,6 +18,7 @@ from scripts.launcher.properties import Properties
 SOCKET_PATH_BYTES = 107
 # Free disk space needed, on top of the extracted archive.
 FREE_BYTES = 200_000_000
+_NUMBERS = {"job_queue_size", "max_request_size", "max_response_size"}
 
 
 def check_archive(archive: Path, model: str) -> None:
@@ -33,6 +37,37 @@ def check_archive(archive: Path, model: str) -> None:
             f"{archive} holds a model named {name!r}, not {model!r}: build it again with "
             "'make archive'."
         )
+
+
+def check_settings(properties: Properties, log_config: Path, home: Path) -> None:
+    """Raises Failure for a setting or a file of settings that the server could not use.
+
+    TorchServe would not name it; and without `log_config` it would start, and log parts of texts.
+    """
+    _ = properties.drain_seconds, properties.models
+    for setting in _NUMBERS & properties.values.keys():
+        if not properties.values[setting].isdecimal():
+            raise Failure(
+                f"{setting} in {properties.path} must be a number, not "
+                f"{properties.values[setting]!r}."
+            )
+    if properties.needs_token and not os.access(home, os.W_OK):
+        raise Failure(
+            f"TorchServe writes its tokens to {home}, and this user cannot: change the permissions "
+            "of that folder."
+        )
+    metrics = home / properties.values.get("metrics_config", "metrics.yaml")
+    try:
+        path = metrics
+        yaml.safe_load(metrics.read_bytes())
+        path = log_config
+        ElementTree.fromstring(log_config.read_bytes())  # noqa: S314 (a file of the operator)
+    except (OSError, yaml.YAMLError, ElementTree.ParseError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise Failure(
+            f"{path} cannot be used ({reason}): correct it, or restore it with "
+            f"'git checkout {path}'."
+        ) from None
 
 
 def check_ports(properties: Properties) -> None:

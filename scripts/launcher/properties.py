@@ -20,8 +20,17 @@ class Properties:
 
     @classmethod
     def read(cls, path: Path) -> "Properties":
-        """Read a Java properties file, with its comments and lines continued by a backslash."""
-        text = re.sub(r"\\\n\s*", "", path.read_text(encoding="latin-1"))
+        """Read a Java properties file, with its comments and lines continued by a backslash.
+
+        Raises Failure if it cannot be read.
+        """
+        try:
+            text = re.sub(r"\\\n\s*", "", path.read_text(encoding="latin-1"))
+        except OSError as error:
+            raise Failure(
+                f"{path} cannot be read ({error.strerror}): restore it with 'git checkout {path}', "
+                "or change its permissions."
+            ) from None
         values = {}
         for line in text.splitlines():
             name, equals, value = line.partition("=")
@@ -70,8 +79,11 @@ class Properties:
 
     @property
     def models(self) -> dict[str, Any]:
-        """Model name -> version -> settings, from the setting `models`."""
-        return dict(json.loads(self.values.get("models", "{}")))
+        """Model name -> version -> settings, from the setting `models`; raises Failure."""
+        try:
+            return dict(json.loads(self.values.get("models", "{}")))
+        except (ValueError, TypeError) as error:
+            raise Failure(f"models in {self.path} is not a JSON object ({error}).") from None
 
     def ports(self) -> dict[str, tuple[str, int]]:
         """Setting -> (host, port), for every port that the server listens on."""

@@ -28,6 +28,17 @@ _EXCEPTION = re.compile(
     r"^(?:.* MODEL_LOG - )?(?:\w+\.)*(\w+(?:Error|Exception)|Invalid configuration): (.+)$",
     re.MULTILINE,
 )
+_NO_CAUSE = (
+    "the log has no reason. See with 'dmesg' whether the kernel killed it for lack of memory."
+)
+# What Java says before it ends, and what to do about it.
+_JAVA_REFUSALS = (
+    (
+        r"^# (There is insufficient memory for the Java Runtime) ",
+        "Free memory, or lower -Xms and -Xmx in",
+    ),
+    (r"^(.+)\nError: Could not create the Java Virtual Machine", "Correct"),
+)
 
 
 class Readiness:
@@ -90,17 +101,23 @@ class Readiness:
     def _failure(self, message: str, *, explain: bool = False) -> Failure:
         log = self._log()
         if explain:
-            message += f": {reason}" if (reason := root_cause(log)) else "."
+            message += f": {root_cause(log) or _NO_CAUSE}"
         return Failure(message, "\n".join(log.splitlines()[-_LAST_LINES:]))
 
 
 def root_cause(log: str) -> str:
-    """The first exception of a log with its message, on one line; empty if there is none.
+    r"""The first exception of a log with its message, or what Java says; empty if there is none.
 
     >>> root_cause("2026-01-01 [INFO ] MODEL_LOG - ValueError: handler.engine must be torch")
     'ValueError: handler.engine must be torch'
     >>> root_cause("org.pytorch.serve.archive.model.InvalidModelException: no manifest")
     'InvalidModelException: no manifest'
+    >>> root_cause("Invalid heap size: 1x\nError: Could not create the Java Virtual Machine.")
+    'Invalid heap size: 1x. Correct vmargs in config.properties.'
     """
-    exception = _EXCEPTION.search(log)
-    return f"{exception[1]}: {exception[2]}" if exception else ""
+    if exception := _EXCEPTION.search(log):
+        return f"{exception[1]}: {exception[2]}"
+    for pattern, remedy in _JAVA_REFUSALS:
+        if refusal := re.search(pattern, log, re.MULTILINE):
+            return f"{refusal[1]}. {remedy} vmargs in config.properties."
+    return ""

@@ -21,11 +21,17 @@ def start_profile(profile: str, *, front: bool) -> None:
     server = profile_server(profile)
     nginx = profile_front(server) if front or profile == "production" else None
     if nginx:
-        nginx.check_installed()
+        nginx.check()
     start(server)
     renew_tokens(server, profile)
     if nginx:
-        nginx.start()
+        try:
+            nginx.start()
+        except Failure as failure:
+            raise Failure(
+                f"{failure} TorchServe runs without it: try the command again, or 'make stop'.",
+                failure.log,
+            ) from None
         show_front(nginx)
 
 

@@ -69,7 +69,7 @@ class Server:
         archive = self.model_store / f"{MODEL}.mar"
         preflight.check_archive(archive, MODEL)
         preflight.check_ports(self.properties)
-        _ = self.properties.drain_seconds  # raises Failure now, not when it is needed
+        preflight.check_settings(self.properties, self.log_config, self.home)
         self.run.mkdir(parents=True, exist_ok=True)
         self.stop()  # removes what a killed server has left
         temp = Path(tempfile.mkdtemp(prefix="sentiment-"))

@@ -1,10 +1,12 @@
-"""Clients that heed `ready`, while a server stops."""
+"""Clients that heed `ready` while a server stops, and the output of its launcher."""
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import requests
 
 CLIENTS = 32
@@ -68,3 +70,14 @@ def assert_nothing_is_lost(url: str, stop: Callable[[], object], **options: Any)
     assert load.answered > before >= 10 * CLIENTS
     assert load.refusal["error_type"] == "Unhealthy"
     return load
+
+
+def await_line(process: "subprocess.Popen[str]", start: str) -> str:
+    """Read the output of a launcher up to the line with this start; returns what came before."""
+    assert process.stdout
+    before = ""
+    for line in process.stdout:
+        if line.startswith(start):
+            return before
+        before += line
+    pytest.fail(f"The launcher ended: {before}")

@@ -1,6 +1,6 @@
-"""`make bench` from end to end, with few servers and short loads.
+"""`make bench` from end to end, with few servers and short loads; the requests of `make soak`.
 
-It needs wrk; without it the test is skipped.
+The former needs wrk; without it the test is skipped.
 """
 
 import json
@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
+from benchmarks import soak
 from scripts.paths import ROOT
 
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
@@ -40,3 +42,11 @@ def test_a_short_run_is_measured_reported_and_resumed(archive: Path, tmp_path: P
     again = json.loads(results.read_text(encoding="utf-8"))["measurements"]
     assert again[:-1] == measured["measurements"]
     assert (again[-1]["server"], again[-1]["load"]) == (lost["server"], lost["load"])
+
+
+def test_each_kind_of_request_of_a_soak_test_gets_its_status(url: str) -> None:
+    kinds = soak.kinds()
+    assert sum(kind.share for kind in kinds) == pytest.approx(1)
+    for kind in kinds:
+        for body in kind.bodies[:4]:
+            assert requests.post(url, json=body, timeout=60).status_code == kind.status, kind.name

@@ -19,7 +19,7 @@ from scripts.launcher.server import Server, isolated_server
 from tests.conftest import running
 from tests.integration.conftest import processes_in
 from tests.integration.load import HOLDING_TEXTS
-from tests.integration.stopping import Load, assert_nothing_is_lost
+from tests.integration.stopping import Load, assert_nothing_is_lost, await_line
 
 # Longer than the clients need to notice, also on a busy machine.
 DRAIN_SECONDS = "4"
@@ -68,17 +68,6 @@ def launcher(checkout: Path, command: str) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def await_line(process: "subprocess.Popen[str]", start: str) -> str:
-    """Read the output of a launcher up to the line with this start; returns what came before."""
-    assert process.stdout
-    before = ""
-    for line in process.stdout:
-        if line.startswith(start):
-            return before
-        before += line
-    pytest.fail(f"The launcher ended: {before}")
 
 
 def url_of(server: Server) -> str:

@@ -32,6 +32,20 @@ def test_a_missing_archive_is_named(archive: Path, tmp_path: Path) -> None:
         server.start()
 
 
+@pytest.mark.parametrize("content", ["<Configuration", None])
+def test_without_a_logging_configuration_it_does_not_start(
+    archive: Path, tmp_path: Path, content: str | None
+) -> None:
+    """TorchServe would start, and log parts of texts."""
+    server = isolated_server(archive.parent, tmp_path)
+    server.log_config = tmp_path / "log4j2.xml"
+    if content:
+        server.log_config.write_text(content)
+    with pytest.raises(Failure, match=r"log4j2.xml cannot be used \((unclosed|No such file)"):
+        server.start()
+    assert server.java() is None
+
+
 def test_a_full_disk_is_reported(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +86,11 @@ BROKEN: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
         lambda content: b"import not_there\n" + content,
         "died .*: ModuleNotFoundError: No module named 'not_there'",
     ),
-    "an exit": ("sentiment_handler.py", lambda content: b"import os; os._exit(3)", "died"),
+    "an exit": (
+        "sentiment_handler.py",
+        lambda content: b"import os; os._exit(3)",
+        "died .*'dmesg'",
+    ),
     "a setting": (
         "model-config.yaml",
         lambda content: content.replace(b"engine: auto", b"engine: fast"),
@@ -139,7 +157,11 @@ def start_before_torchserve_gives_up(server: Server) -> None:
     ("setting", "value", "message"),
     [
         ("load_models", "other.mar", "could not load the archive: ModelNotFoundException"),
-        ("models", "{", "JsonSyntaxException"),
+        ("models", "{", "models in .* is not a JSON object"),
+        ("job_queue_size", "many", "job_queue_size in .* must be a number, not 'many'"),
+        ("metrics_config", "/not/there.yaml", "there.yaml cannot be used"),
+        ("vmargs", "-Xmx1x", "Invalid maximum heap size: -Xmx1x. Correct vmargs in "),
+        ("vmargs", "-Xms900g -Xmx900g", "insufficient memory for the Java Runtime. Free memory, "),
         ("inference_address", "http://[::]:8080", "Invalid configuration: Invalid binding address"),
     ],
 )

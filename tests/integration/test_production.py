@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -20,10 +22,11 @@ from scripts.launcher.ports import free_ports
 from scripts.launcher.processes import each_process
 from scripts.launcher.properties import Properties
 from scripts.launcher.server import Server
-from sentiment_client import NotFound, SentimentClient, Unauthorized
+from sentiment_client import NotFound, SentimentClient, Unauthorized, Unhealthy
 from tests.integration.conftest import copy_checkout, processes_in
+from tests.integration.docs_examples import examples
 from tests.integration.load import wait_until
-from tests.integration.stopping import assert_nothing_is_lost
+from tests.integration.stopping import assert_nothing_is_lost, await_line
 
 pytestmark = pytest.mark.skipif(
     nginx_command() is None or shutil.which("curl") is None,
@@ -40,28 +43,39 @@ def launch(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def production(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """`make serve PROFILE=production` in a copy of the checkout, on free ports."""
-    checkout = copy_checkout(tmp_path_factory.mktemp("production"))
+def prepared(folder: Path, archive: Path) -> Path:
+    """A copy of the checkout in `folder`, with an archive and free ports."""
+    checkout = copy_checkout(folder)
     (checkout / "model_store").mkdir()
     (checkout / "model_store" / "sentiment.mar").hardlink_to(archive)
     ports = iter(free_ports(6))
     replace_ports(checkout / "config.properties", r"^(\w+_(?:address=http.*:|port=))\d+$", ports)
     replace_ports(checkout / "deploy" / "nginx" / "front.properties", r"^(listen=.*:)\d+$", ports)
+    return checkout
+
+
+def front_of(checkout: Path) -> Front:
+    """The front of a checkout whose server has been started with the production profile."""
+    run = checkout / ".run"
+    server = Server(
+        Properties.read(run / "production.properties"),
+        model_store=checkout / "model_store",
+        log_config=checkout / "log4j2.xml",
+        home=checkout,
+        run=run,
+    )
+    settings = Properties.read(checkout / "deploy" / "nginx" / "front.properties")
+    return Front(settings, server, run / "nginx")
+
+
+@pytest.fixture(scope="module")
+def production(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """`make serve PROFILE=production` in a copy of the checkout, on free ports."""
+    checkout = prepared(tmp_path_factory.mktemp("production"), archive)
     try:
         started = launch(checkout, "serve", "--profile", "production")
         assert started.returncode == 0, started.stderr
-        run = checkout / ".run"
-        server = Server(
-            Properties.read(run / "production.properties"),
-            model_store=checkout / "model_store",
-            log_config=checkout / "log4j2.xml",
-            home=checkout,
-            run=run,
-        )
-        settings = Properties.read(checkout / "deploy" / "nginx" / "front.properties")
-        front = Front(settings, server, run / "nginx")
+        front = front_of(checkout)
         (command,) = re.findall(r"^ *(curl --cacert .*)$", started.stdout, re.MULTILINE)
         shown = subprocess.run(
             ["sh", "-c", f"{command} --silent --noproxy '*'"], capture_output=True, check=True
@@ -82,8 +96,9 @@ def client_token(front: Front) -> str:
     return front.clients.read_text().split()[0]
 
 
-def client_of(front: Front, token: str | None) -> SentimentClient:
-    return SentimentClient(front.address, token=token, verify=str(front.certificate))
+def client_of(front: Front, token: str | None, max_retries: int = 5) -> SentimentClient:
+    certificate = str(front.certificate)
+    return SentimentClient(front.address, token=token, verify=certificate, max_retries=max_retries)
 
 
 def test_a_client_needs_the_token_of_the_front(production: Front) -> None:
@@ -201,6 +216,46 @@ def test_tokens_are_renewed_before_they_expire(production: Front) -> None:
             late.predict("good")
 
 
+def test_the_runbook_rotates_a_token_and_the_certificate(production: Front) -> None:
+    checkout, first = production.server.home, client_token(production)
+    before = ssl.get_server_certificate(endpoint(production))
+    commands: dict[str, list[str]] = {}
+    for example in examples("docs/operations.md"):
+        commands.setdefault(example.name, []).append(example.code)
+
+    def follow(heading: str) -> str:
+        script = "".join(commands[heading])
+        serve = f"{sys.executable} -m scripts.launcher serve --profile production"
+        assert "make serve PROFILE=production" in script
+        script = script.replace("make serve PROFILE=production", serve)
+        script = script.replace("FIRST-TOKEN", first)
+        script = script.replace("localhost:8443", ":".join(map(str, endpoint(production))))
+        run = ["bash", "-euo", "pipefail", "-c", script]
+        return subprocess.run(run, cwd=checkout, capture_output=True, text=True, check=True).stdout
+
+    follow("Tokens of clients")
+    assert client_token(production) != first
+    with client_of(production, client_token(production)) as client:
+        wait_until(lambda: client.predict("Great!").label == "POSITIVE")
+    wait_until(lambda: is_refused(production, first))
+    assert "serial=" in follow("The certificate")
+    wait_until(lambda: ssl.get_server_certificate(endpoint(production)) != before)
+
+
+def endpoint(front: Front) -> tuple[str, int]:
+    address = urlsplit(front.address)
+    return str(address.hostname), int(address.port or 443)
+
+
+def is_refused(front: Front, token: str) -> bool:
+    with client_of(front, token) as client:
+        try:
+            client.predict("good")
+        except Unauthorized:
+            return True
+    return False
+
+
 def renewing(checkout: Path) -> list[psutil.Process]:
     return [
         process
@@ -243,3 +298,47 @@ def test_a_stop_loses_no_request_of_the_clients_of_the_front(production: Front) 
     assert "Draining: " in stopped.stdout
     assert stopped.stdout.endswith("Stopped.\n")
     wait_until(lambda: processes_in(checkout) == [])
+
+
+@pytest.fixture
+def foreground(archive: Path, work: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
+    """`run --profile production`, which has started, and its checkout."""
+    checkout = prepared(work, archive)
+    command = [sys.executable, "-m", "scripts.launcher", "run", "--profile", "production"]
+    with subprocess.Popen(
+        command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            await_line(process, "The server is up at ")
+            yield checkout, process
+        finally:
+            launch(checkout, "stop")
+
+
+def test_it_runs_in_the_foreground_until_sigterm_and_leaves_no_token(
+    foreground: tuple[Path, "subprocess.Popen[str]"],
+) -> None:
+    checkout, process = foreground
+    started = launch(checkout, "serve", "--profile", "production")  # starts the front alone
+    assert "is already up" in started.stdout, started.stderr
+    front = front_of(checkout)
+    assert front.server.key_file.stat().st_mode & 0o077 == 0
+    with SentimentClient(front.server.properties.inference) as stranger:
+        with pytest.raises(Unauthorized):
+            stranger.predict("good")
+    with front.server.client() as operator, client_of(front, client_token(front)) as client:
+        assert operator.predict("Great!").label == client.predict("Great!").label == "POSITIVE"
+    wait_until(lambda: len(renewing(checkout)) == 1)
+    assert_nothing_is_lost(
+        f"{front.address}/predictions/sentiment",
+        process.terminate,
+        headers={"Authorization": f"Bearer {client_token(front)}"},
+        verify=str(front.certificate),
+    )
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.splitlines()[-1]) == (0, "Stopped.")
+    assert not front.server.key_file.exists()
+    wait_until(lambda: renewing(checkout) == [])
+    with client_of(front, client_token(front), max_retries=0) as client:
+        with pytest.raises(Unhealthy):
+            client.predict("good")  # the front outlives it, and says so in its own error

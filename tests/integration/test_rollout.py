@@ -1,5 +1,6 @@
 """Another version goes into service, and back out of it, while clients send requests."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -130,6 +131,12 @@ def test_a_version_that_changes_too_much_does_not_go_into_service(
     shown = capsys.readouterr().out
     assert "2 of 2 labels change" in shown
     assert "5.0 does not go into service" in shown
+    management.unregister("sentiment", "5.0")
+    check = ("--check", str(texts), "--max-flips", "0")
+    assert sentiment("deploy", "swapped.mar", *check, "--json") == 1
+    comparison, refusal = map(json.loads, capsys.readouterr().out.splitlines())
+    assert comparison["flips"] == 2
+    assert refusal == {"version": "1.0", "refused": "5.0"}
 
 
 def swap_labels(content: bytes) -> bytes:

@@ -16,6 +16,7 @@ import yaml
 from kserve import models as kserve
 
 from scripts.launcher import drain, processes
+from scripts.launcher.front import keeps_connections
 from scripts.launcher.properties import Properties
 from scripts.paths import ROOT
 
@@ -237,6 +238,8 @@ def test_compose_fills_in_the_settings_of_the_front(tmp_path: Path) -> None:
     (tmp_path / "token.conf").symlink_to("/dev/null")
     (tmp_path / "temp").mkdir()
     settings |= {
+        # The container's nginx has it; Debian's may be older.
+        "KEEPALIVE_MIN_TIMEOUT": settings["KEEPALIVE_MIN_TIMEOUT"] if keeps_connections() else "",
         "CERTIFICATE": str(tmp_path / "certificate.pem"),
         "CERTIFICATE_KEY": str(tmp_path / "key.pem"),
         "CLIENTS": str(tmp_path / "clients.conf"),

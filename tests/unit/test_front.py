@@ -86,3 +86,34 @@ def test_the_production_profile_changes_only_what_it_states() -> None:
     assert changes.keys() <= base.keys()
     assert not [name for name, value in changes.items() if base[name] == value]
     assert changes["disable_token_authorization"] == "false"
+
+
+@pytest.mark.skipif(front.nginx_command() is None, reason="needs nginx: apt-get install nginx")
+def test_settings_that_cannot_be_used_are_named_before_the_server_is_started(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Failure, match=r"clients.conf cannot be read \(No such file"):
+        front_of(tmp_path, clients=str(tmp_path / "clients.conf")).check()
+    one = front_of(tmp_path)
+    del one._settings["listen"]
+    with pytest.raises(Failure, match=r"listen is missing in front.properties"):
+        one.check()
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("version", "keeps"), [("1.22.1", False), ("1.27.3", False), ("1.27.4", True), ("1.30.6", True)]
+)
+def test_idle_connections_are_kept_over_a_reload_where_nginx_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, keeps: bool
+) -> None:
+    nginx = tmp_path / "bin" / "nginx"
+    nginx.parent.mkdir()
+    nginx.write_text(f"#!/bin/sh\necho 'nginx version: nginx/{version} (Debian)' >&2\n")
+    nginx.chmod(0o755)
+    monkeypatch.setattr(front, "_PATH", str(nginx.parent))
+    one = front_of(tmp_path)
+    one.start()
+    configuration = (one.run / "nginx.conf").read_text()
+    assert ("    keepalive_min_timeout 5s;\n" in configuration) is keeps
+    assert "KEEPALIVE" not in configuration

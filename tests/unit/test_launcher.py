@@ -1,6 +1,7 @@
 """The launcher reads its configuration and checks it before it starts anything."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from requests.utils import should_bypass_proxies
 
 from scripts.failure import Failure
 from scripts.launcher.java import java_home, major_version
+from scripts.launcher.preflight import check_settings
 from scripts.launcher.properties import Properties
 from scripts.launcher.readiness import Readiness
 from scripts.paths import ROOT
@@ -67,6 +69,24 @@ def test_the_time_to_drain_is_a_number(tmp_path: Path) -> None:
     path.write_text("drain_seconds=soon")
     with pytest.raises(Failure, match=r"drain_seconds in .* must be a number"):
         assert Properties.read(path).drain_seconds
+
+
+def test_tokens_need_a_folder_that_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = {"metrics_config": str(ROOT / "metrics.yaml")}
+    shipped = Properties.read(ROOT / "config.properties")
+    defaults = Properties(shipped.path, shipped.values | metrics)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    check_settings(defaults, ROOT / "log4j2.xml", tmp_path)
+    needing = Properties(defaults.path, {**defaults.values, "disable_token_authorization": "false"})
+    with pytest.raises(Failure, match=r"writes its tokens to .* change the permissions"):
+        check_settings(needing, ROOT / "log4j2.xml", tmp_path)
+
+
+def test_a_missing_file_of_settings_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=r"config.properties cannot be read \(No such file"):
+        Properties.read(tmp_path / "config.properties")
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,14 @@ def run(args: argparse.Namespace) -> int:
             accepted = not args.check or _check(args, management, new)
         if not accepted:
             management.scale(0, model=args.model, version=new.version)
-            print(
-                f"{new.version} does not go into service: more labels change than --max-flips "
-                f"allows. It stays registered, without workers."
-            )
+            if args.json:
+                default = management.default_version(args.model)
+                print_json({"version": default, "refused": new.version})
+            else:
+                print(
+                    f"{new.version} does not go into service: more labels change than --max-flips "
+                    f"allows. It stays registered, without workers."
+                )
             return 1
         finish(args, management, new.version)
     return 0
