@@ -10,7 +10,7 @@ unexport PYTHONSAFEPATH
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve stop archive test zoo check format docs bench soak tune .target train evaluate calibrate constraints clean
+.PHONY: help serve stop archive test zoo faults check format docs bench soak tune .target train evaluate calibrate constraints clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,11 @@ test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, most of them
 zoo: .venv/.serve .venv/.test  ## Package every kind of checkpoint, and write docs/models.md
 	@ZOO=1 $(VENV)/python -m pytest tests/archive/test_zoo.py
 	@PYTHONPATH=handler $(VENV)/python -m tests.zoo_table
+
+# As root, with nginx, for network namespaces; with faketime, also for a clock that jumps.
+faults: .venv/.serve .venv/.test $(ARCHIVE)  ## Break hosts under load, and write docs/reliability.md
+	@FAULTS=1 $(VENV)/python -m pytest tests/faults
+	@$(VENV)/python -m tests.faults.page
 
 check: .venv/.serve .venv/.test .venv/.check  ## Lint, formatting and types
 	@$(VENV)/ruff check .

@@ -59,6 +59,13 @@ def altered(
             copy.writestr(name, change(content) if name == member else content)
 
 
+def with_version(version: str) -> Callable[[bytes], bytes]:
+    """The change of an archive's manifest that gives it another version."""
+    return lambda content: content.replace(
+        b'"modelVersion": "1.0"', f'"modelVersion": "{version}"'.encode()
+    )
+
+
 @pytest.fixture(scope="session")
 def server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """TorchServe with the default configuration, on free ports; models can be registered."""

@@ -11,6 +11,7 @@ from functools import partial
 
 import requests
 
+from scripts.launcher.messages import say
 from scripts.launcher.server import Server
 from sentiment_client import SentimentError, Unauthorized
 from sentiment_client.rollout import all_answered
@@ -32,19 +33,19 @@ def drain(server: Server, close: Callable[[], None] = lambda: None) -> bool:
     try:
         return _drain(server, close)
     except KeyboardInterrupt:
-        print("Stopping without waiting for requests in flight.", flush=True)
+        say("Stopping without waiting for requests in flight.")
         return False
 
 
 def _drain(server: Server, close: Callable[[], None]) -> bool:
     seconds = server.properties.drain_seconds
-    print(f"Draining: readiness is 503 for {seconds:g} s, then the queue is emptied.", flush=True)
+    say(f"Draining: readiness is 503 for {seconds:g} s, then the queue is emptied.")
     server.draining.touch()
     time.sleep(seconds)
     close()
     if _is_answered(server):
         return True
-    print("Requests may still be in flight: their clients get a connection reset.", flush=True)
+    say("Requests may still be in flight: their clients get a connection reset.")
     return False
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from scripts.failure import Failure
 from scripts.launcher.drain import drain
+from scripts.launcher.messages import say
 from scripts.launcher.server import Server
 
 
@@ -24,7 +25,7 @@ def run(server: Server, started: Callable[[], None]) -> int:
         signal.signal(number, signal.default_int_handler)  # raises KeyboardInterrupt
     try:
         server.start(foreground=True)
-        print(f"The server is up at {server.properties.inference}", flush=True)
+        say(f"The server is up at {server.properties.inference}")
         started()
         code = server.wait()
     except KeyboardInterrupt:
@@ -34,12 +35,12 @@ def run(server: Server, started: Callable[[], None]) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)  # another one must not interrupt the cleanup
             server.stop()
-        print("Stopped.", flush=True)
+        say("Stopped.")
         return 0 if is_drained else 128 + signal.SIGTERM
     server.stop()
     code = code if code >= 0 else 128 - code
     if code == 128 + signal.SIGTERM:  # from `make stop`, which has drained it
-        print("Stopped.", flush=True)
+        say("Stopped.")
         return 0
     print(f"TorchServe ended by itself, with exit code {code}.", file=sys.stderr)
     return code or 1

@@ -212,7 +212,11 @@ class Server:
         }
 
     def _processes(self) -> Processes:
-        return Processes(self._temp())
+        processes = Processes(self._temp())
+        # On a busy machine, a process has no command line for a moment after its start.
+        if processes.java is None and self._child is not None and self._child.poll() is None:
+            processes.java = psutil.Process(self._child.pid)
+        return processes
 
     def with_its_settings(self) -> "Server":
         """The same server with the settings that it was started with, if it is running."""

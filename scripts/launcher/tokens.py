@@ -15,6 +15,7 @@ import requests
 
 from scripts.failure import Failure
 from scripts.launcher.front import Front
+from scripts.launcher.messages import say
 from scripts.launcher.profiles import profile_front, profile_server
 from scripts.launcher.server import Server
 
@@ -91,7 +92,7 @@ def _renew_until_end(server: Server, front: Front, java: int) -> None:
         # No answer, a key file that is being written, or an nginx that refuses its configuration.
         except (OSError, ValueError, KeyError, Failure) as error:
             reason = error if isinstance(error, Failure) else type(error).__name__
-            print(f"The tokens could not be renewed, trying again: {reason}", flush=True)
+            say(f"The tokens could not be renewed, trying again: {reason}")
             seconds = _RETRY_SECONDS
 
 

@@ -13,7 +13,7 @@ import requests
 from scripts.launcher.server import Server
 from sentiment_client import ManagementClient
 from sentiment_client.cli import main
-from tests.conftest import altered, running
+from tests.conftest import altered, running, with_version
 
 CONNECTIONS = 8
 Sentiment = Callable[..., int]
@@ -32,12 +32,6 @@ def rollout_server(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     broken.rename(archive.parent / broken.name)
     with running(archive, folder, enable_model_api="true") as started:
         yield started
-
-
-def with_version(version: str) -> Callable[[bytes], bytes]:
-    return lambda content: content.replace(
-        b'"modelVersion": "1.0"', f'"modelVersion": "{version}"'.encode()
-    )
 
 
 @pytest.fixture

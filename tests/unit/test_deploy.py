@@ -54,6 +54,12 @@ PODS = [
 ]
 
 
+def test_the_front_of_compose_notices_hosts_that_vanish() -> None:
+    sysctls = Properties.read(DEPLOY / "sysctl.d" / "60-sentiment-front.conf").values
+    assert {name: str(value) for name, value in FRONT["sysctls"].items()} == sysctls
+    assert sysctls
+
+
 @pytest.mark.parametrize("name", ["sentiment.yaml", "autoscaler.yaml"])
 def test_kubernetes_accepts_the_manifests(name: str) -> None:
     for document in documents(KUBERNETES / name):

@@ -16,6 +16,7 @@ from scripts.launcher.java import java_home, major_version
 from scripts.launcher.preflight import check_settings
 from scripts.launcher.properties import Properties
 from scripts.launcher.readiness import Readiness
+from scripts.launcher.server import isolated_server
 from scripts.paths import ROOT
 from scripts.silence import bypass_proxies
 from sentiment_client import ManagementClient, SentimentClient
@@ -171,6 +172,18 @@ def test_a_server_that_is_up_but_not_trusted_is_not_waited_for() -> None:
             with pytest.raises(Failure, match=r"is up, but https://.* is not trusted"):
                 readiness.wait(client, "good")
             assert time.monotonic() - began < 10
+
+
+def test_java_is_known_before_it_has_a_command_line(tmp_path: Path) -> None:
+    server = isolated_server(tmp_path, tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as child:
+        server._child = child
+        java = server.java()
+        assert java is not None
+        assert java.pid == child.pid
+        child.kill()
+        child.wait()
+        assert server.java() is None
 
 
 @pytest.mark.parametrize("words", [[], ["status"], ["serve", "now"], ["--serve"]])
