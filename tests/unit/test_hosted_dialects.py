@@ -18,6 +18,7 @@ from sentiment.protocol.dialects import HOSTED, hosted_dialect
 from sentiment.protocol.dialects.offsets import Unit, located
 from sentiment.protocol.dialects.operation import BASE
 from sentiment.protocol.get_routes import GetRoutes
+from sentiment.protocol.route import Route
 from sentiment.served_model import ServedModel
 from tests.unit.test_dialects import JSON_VALUES, SERVICE
 
@@ -237,6 +238,13 @@ def test_classify_can_answer_with_logits(fields: dict[str, object], activation: 
 
 
 def test_tei_is_also_below_the_base_address() -> None:
+    about = ROUTES.match(Route.PREDICTIONS, {"url_path": "info"}, {})
+    assert about is not None
+    fields = json.loads(about.body)
+    names = {"0": "NEGATIVE", "1": "NEUTRAL", "2": "POSITIVE"}
+    assert fields["model_type"]["classifier"]["id2label"] == names
+    assert fields["model_type"]["classifier"]["label2id"]["POSITIVE"] == 2
+    assert (fields["model_id"], fields["max_client_batch_size"]) == ("sentiment", 3)
     assert respond("predict", {"inputs": ["a"]}, BAD)[1][0][0]["label"] == "NEGATIVE"
 
 
@@ -350,6 +358,22 @@ def test_failures_of_the_service_are_those_of_the_service_too(
     status, body = respond(path, value, Prediction("POSITIVE", 1.0, None, tokens=1))  # type: ignore[arg-type]
     assert (status, code_of(body)) == (500, defect)
     assert "id-7" in str(body)
+
+
+def test_comprehend_accepts_25_texts_whatever_the_limit_of_the_server() -> None:
+    settings = msgspec.structs.replace(MODEL.settings, max_texts_per_request=64)
+    model = dataclasses.replace(MODEL, settings=settings)
+    for number, status in ((25, 200), (26, 400)):
+        value = comprehend(TextList=["a"] * number)
+        assert respond("", value, *[PLAIN] * number, model=model)[0] == status
+
+
+def test_azure_refuses_only_the_document_in_another_language() -> None:
+    documents = [{"id": "1", "text": "a", "language": "fr"}, {"id": "2", "text": "a"}]
+    status, answer = respond(AZURE_31, {"documents": documents}, PLAIN)
+    assert (status, [document["id"] for document in answer["documents"]]) == (200, ["2"])
+    (error,) = answer["errors"]
+    assert (error["id"], error["error"]["innererror"]["code"]) == ("1", "UnsupportedLanguageCode")
 
 
 def test_failures_of_one_document_are_its_own() -> None:
