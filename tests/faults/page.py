@@ -29,8 +29,8 @@ def main() -> None:
     before, _, rest = page.partition(START)
     _, _, after = rest.partition(END)
     setting = (
-        f"Measured on one machine with {os.cpu_count()} cores, which the two hosts, the front and "
-        f"the clients share. Each of {CONNECTIONS} clients of either kind sends its next request "
+        f"Measured on one machine with {os.cpu_count()} cores, which the two hosts, the front and\n"
+        f"the clients share. Each of {CONNECTIONS} clients of either kind sends its next request\n"
         f"{PAUSE:g} s after an answer.\n\n"
     )
     table = HEADER + "".join(map(line, rows.read()))
