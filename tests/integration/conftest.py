@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: clients, counters, workers and a copy of the checkout."""
+"""Fixtures of the integration tests: clients, counters, workers, a front, a copy of a checkout."""
 
 import re
 import shutil
@@ -11,10 +11,12 @@ import psutil
 import pytest
 import requests
 
+from scripts.launcher.front import Front
 from scripts.launcher.processes import each_process
 from scripts.launcher.server import Server
 from scripts.paths import ROOT
 from sentiment_client import ManagementClient, SentimentClient
+from tests.integration.fronts import BEARER, TOKEN, Send, fronting, sending
 
 # The files of a checkout that the launcher needs, without those that `make` creates.
 SOURCES = (
@@ -61,6 +63,28 @@ def same_workers(management: ManagementClient) -> Iterator[None]:
     after = management.describe()
     assert [worker.pid for worker in after.workers] == before
     assert after.ready_workers == len(before)
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clients") / "clients.conf"
+    path.write_text(f"{TOKEN} the-tests;\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def front(
+    server: Server, clients: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Front]:
+    """A front with one known client, before the server that all tests share."""
+    with fronting(server, tmp_path_factory.mktemp("front"), clients=str(clients)) as started:
+        yield started
+
+
+@pytest.fixture
+def send(front: Front) -> Iterator[Send]:
+    with sending(front, BEARER) as send:
+        yield send
 
 
 @pytest.fixture
