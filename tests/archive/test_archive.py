@@ -17,6 +17,7 @@ from scripts.failure import Failure
 from scripts.paths import ROOT
 from sentiment.inference.engines import AGREEMENT_FILE
 from sentiment.inference.engines import MODEL_FILES as ENGINE_MODEL_FILES
+from sentiment.inference.trial import CHOICE_FILE, GOLDEN_FILE
 from tests.checkpoints import checkpoint
 
 MODEL = ROOT / "model"
@@ -25,7 +26,14 @@ MODEL_FILES |= {"model/tokenizer_config.json"}
 # A checkpoint without it loads: its logits are not scaled.
 CALIBRATION = "model/calibration.json"
 ENGINE_FILES = {
-    f"model/{name}" for name in (AGREEMENT_FILE, "model.bin", *ENGINE_MODEL_FILES.values())
+    f"model/{name}"
+    for name in (
+        AGREEMENT_FILE,
+        GOLDEN_FILE,
+        CHOICE_FILE,
+        "model.bin",
+        *ENGINE_MODEL_FILES.values(),
+    )
 }
 
 
@@ -59,6 +67,7 @@ def test_the_handler_imports_every_module_of_the_archive_and_none_from_the_repos
 import sys, json
 from pathlib import Path
 import sentiment_handler
+import sentiment.inference.engines.torch_engine  # imported only where it is the engine
 files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
 print(json.dumps(sorted(str(Path(file).resolve()) for file in files if file)))
 """
