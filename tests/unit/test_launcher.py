@@ -186,6 +186,15 @@ def test_java_is_known_before_it_has_a_command_line(tmp_path: Path) -> None:
         assert server.java() is None
 
 
+def test_a_full_disk_under_stdout_stops_nothing() -> None:
+    code = "from scripts.launcher.messages import say; say('Draining'); say('Stopped.')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("words", [[], ["status"], ["serve", "now"], ["--serve"]])
 def test_a_command_that_does_not_exist_is_refused_with_the_usage(words: list[str]) -> None:
     done = run_launcher(*words)
