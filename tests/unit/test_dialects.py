@@ -378,8 +378,9 @@ def test_a_text_of_too_many_characters_is_too_large() -> None:
     ],
 )
 def test_the_number_of_texts_is_bounded(route: Route, value: object) -> None:
-    with pytest.raises(TooLarge, match="4 texts; the most in one request is 3"):
+    with pytest.raises(TooLarge, match="4 texts; the most in one request is 3") as caught:
         decode(Json(value), route)
+    assert caught.value.error_type == "TooLarge"
 
 
 def test_many_texts_each_have_their_own_error() -> None:
