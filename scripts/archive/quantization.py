@@ -4,9 +4,8 @@ Weights have one scale per column. Activations are quantized dynamically, with o
 ONNX Runtime's own quantizer has one scale per batch: a score would depend on the other texts of the
 batch, and three times as many labels would change.
 
-A matrix with more rows than columns reads the output of an activation function such as GELU, almost
-all of it above zero. There a token's lowest value is subtracted before it is quantized, which
-leaves twice as many steps for the rest, and its product with the sums of the columns is added.
+The output of GELU is almost all above zero, and never below -0.17. There only 32 of the 256 steps
+are for what is below zero, so that the rest has nearly twice as many.
 """
 
 from collections.abc import Sequence
@@ -16,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-# Zero point: u8 times s8 is fast, so activations of -127..127 are stored shifted by this.
-ZERO = 128
+# Zero points: u8 times s8 is fast, so activations are stored shifted by this. Those after GELU have
+# steps of at least a ZERO_OF_GELU-th of its lowest value.
+ZERO, ZERO_OF_GELU = 128, 32
+LOWEST_OF_GELU = 0.17
 # Parts of a column's largest weight that are tried as the largest that int8 can hold.
 CLIPS = np.linspace(0.7, 1, 16, dtype=np.float32)
 
@@ -33,8 +34,12 @@ def quantize(model: ModelProto) -> ModelProto:
         "int8_least": np.array(1e-9, np.float32),  # for a row of zeros
         "int8_axis": np.array([-1], np.int64),
         "int8_zero": np.array(ZERO, np.uint8),
-        "int8_all": np.array(255, np.float32),
-        "int8_none": np.array(0, np.uint8),
+        "gelu_most": np.array(255 - ZERO_OF_GELU, np.float32),
+        "gelu_least": np.array((255 - ZERO_OF_GELU) * LOWEST_OF_GELU / ZERO_OF_GELU, np.float32),
+        "gelu_zero": np.array(ZERO_OF_GELU, np.uint8),
+    }
+    after_gelu = {
+        name for node in model.graph.node if node.op_type == "Gelu" for name in node.output
     }
     nodes: list[Any] = []
     rows: set[str] = set()
@@ -43,28 +48,19 @@ def quantize(model: ModelProto) -> ModelProto:
             nodes.append(node)
             continue
         (x, weight), (y,) = node.input, node.output
-        one_sided = weights[weight].shape[0] > weights[weight].shape[1]
-        kind, zero = ("above", "int8_none") if one_sided else ("around", "int8_zero")
-        row = f"{x}_{kind}"
+        kind = "gelu" if x in after_gelu else "int8"
+        row = f"{x}_row"
         if row not in rows:  # query, key and value share their input
             rows.add(row)
-            nodes += _rows_above_lowest(x, row) if one_sided else _rows_around_zero(x, row)
+            nodes += _quantized_rows(x, row, kind)
         if f"{weight}_int8" not in constants:
             whole, scale = _columns(weights[weight])
             constants |= {f"{weight}_int8": whole, f"{weight}_scale": scale}
-            if one_sided:
-                constants[f"{weight}_sum"] = whole.sum(axis=0, dtype=np.float32) * scale
-        product = [f"{row}_int8", f"{weight}_int8", "int8_one", f"{weight}_scale", zero]
-        scaled = f"{y}_scaled" if one_sided else y
+        product = [f"{row}_int8", f"{weight}_int8", "int8_one", f"{weight}_scale", f"{kind}_zero"]
         nodes += [
             _node("MatMulIntegerToFloat", product, f"{y}_by_row", domain="com.microsoft"),
-            _node("Mul", [f"{y}_by_row", f"{row}_scale"], scaled),
+            _node("Mul", [f"{y}_by_row", f"{row}_scale"], y),
         ]
-        if one_sided:
-            nodes += [
-                _node("Mul", [f"{row}_lowest", f"{weight}_sum"], f"{y}_of_lowest"),
-                _node("Add", [scaled, f"{y}_of_lowest"], y),
-            ]
     weights |= constants
     _halve(nodes, weights)
     used = {name for node in nodes for name in node.input}
@@ -75,32 +71,20 @@ def quantize(model: ModelProto) -> ModelProto:
     return helper.make_model(quantized, opset_imports=opsets, ir_version=model.ir_version)
 
 
-def _rows_around_zero(x: str, row: str) -> list[Any]:
-    """Nodes that quantize x [..., columns] to u8 of that shape, and their scale [..., 1]."""
+def _quantized_rows(x: str, row: str, kind: str) -> list[Any]:
+    """Nodes that quantize x [..., columns] to u8 of that shape, and their scale [..., 1].
+
+    After GELU, the largest value of a row is also its largest absolute value, or near 0.
+    """
+    size = x if kind == "gelu" else f"{row}_abs"
     return [
-        _node("Abs", [x], f"{row}_abs"),
-        _node("ReduceMax", [f"{row}_abs", "int8_axis"], f"{row}_max", keepdims=1),
-        *_scaled(x, row, f"{row}_max", "int8_most", "int8_zero"),
-    ]
-
-
-def _rows_above_lowest(x: str, row: str) -> list[Any]:
-    """The same for x without its lowest value, row_lowest [..., 1]."""
-    return [
-        _node("ReduceMin", [x, "int8_axis"], f"{row}_lowest", keepdims=1),
-        _node("Sub", [x, f"{row}_lowest"], f"{row}_above"),
-        _node("ReduceMax", [f"{row}_above", "int8_axis"], f"{row}_max", keepdims=1),
-        *_scaled(f"{row}_above", row, f"{row}_max", "int8_all", "int8_none"),
-    ]
-
-
-def _scaled(x: str, row: str, largest: str, steps: str, zero: str) -> list[Any]:
-    return [
-        _node("Max", [largest, "int8_least"], f"{row}_most"),
-        _node("Div", [steps, f"{row}_most"], f"{row}_inverse"),
-        _node("Div", [f"{row}_most", steps], f"{row}_scale"),
+        *([] if kind == "gelu" else [_node("Abs", [x], size)]),
+        _node("ReduceMax", [size, "int8_axis"], f"{row}_max", keepdims=1),
+        _node("Max", [f"{row}_max", f"{kind}_least"], f"{row}_most"),
+        _node("Div", [f"{kind}_most", f"{row}_most"], f"{row}_inverse"),
+        _node("Div", [f"{row}_most", f"{kind}_most"], f"{row}_scale"),
         _node("Mul", [x, f"{row}_inverse"], f"{row}_steps"),
-        _node("QuantizeLinear", [f"{row}_steps", "int8_one", zero], f"{row}_int8"),
+        _node("QuantizeLinear", [f"{row}_steps", "int8_one", f"{kind}_zero"], f"{row}_int8"),
     ]
 
 
