@@ -43,7 +43,7 @@ from sentiment.inference.engines.cpu import has_bf16
 from sentiment.inference.engines.engine import Engine
 from sentiment.inference.engines.torch_engine import load_model
 from sentiment.inference.microbatches import microbatches
-from sentiment.inference.trial import try_engines
+from sentiment.inference.trial import Trial, run, try_engines
 
 FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
 # An opset that both runtimes read.
@@ -174,7 +174,8 @@ def measure(folder: Path, reference: Reference) -> dict[str, Record]:
 def choose_engine(folder: Path, reference: Reference, passed: Mapping[str, Record]) -> None:
     """Add the golden texts, and the choice of an engine for this CPU.
 
-    bf16 is a candidate even where it could not be measured: another CPU may have it.
+    bf16 is a candidate even where it could not be measured: another CPU may have it. The others
+    have just been loaded in this process, so they are tried in it.
     """
     checkpoint = Checkpoint.read(folder)
     texts = reference.tokenizer(saved_texts(folder, GOLDEN_TEXTS))
@@ -183,7 +184,13 @@ def choose_engine(folder: Path, reference: Reference, passed: Mapping[str, Recor
     save_golden(folder, ids, batched(reference.engine, ids), activation)
     untried = set() if has_bf16() else {"bf16"}
     candidates = [name for name in engines.MODEL_FILES if name in {*passed, *untried}]
-    print(f"  {try_engines(folder, candidates, threads())}")
+
+    def attempt(folder: Path, name: str, threads: int) -> Trial:
+        if name not in passed:
+            return Trial(error="needs another CPU")
+        return run(folder, name, threads)
+
+    print(f"  {try_engines(folder, candidates, threads(), attempt)}")
 
 
 def check_independence(name: str, engine: Engine, reference: Reference) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from sentiment_client.cli import main
-from tests.faults.conftest import MANY_REQUESTS, ONLY_IN_WHOLE, WHOLE, Record, Site
+from tests.faults.conftest import MANY_REQUESTS, ONLY_IN_WHOLE, Record, Site
 from tests.faults.hosts import Host
 from tests.integration.stopping import assert_nothing_is_lost
 
@@ -61,11 +61,12 @@ def test_a_host_loses_power(site: Site, record: Record) -> None:
     record("a host loses power, and starts again", f"back after {seconds:.1f} s", traffic)
 
 
+@ONLY_IN_WHOLE
 def test_a_version_goes_into_service_and_back_and_all_hosts_restart(
     site: Site, record: Record
 ) -> None:
     with site.traffic(MANY_REQUESTS, ours=False) as traffic:
-        for arguments in (["deploy", "sentiment-2.0.mar"], ["rollback"]) if WHOLE else ():
+        for arguments in (["deploy", "sentiment-2.0.mar"], ["rollback"]):
             for host in site.hosts:
                 with host.network.entered():
                     assert main(arguments) == 0
@@ -81,11 +82,12 @@ def test_a_version_goes_into_service_and_back_and_all_hosts_restart(
     )
 
 
+@ONLY_IN_WHOLE
 @pytest.mark.parametrize(
     ("name", "stop"),
     [
         ("SIGTERM to the launcher", lambda host: host.launcher.terminate()),
-        pytest.param("`make stop`", Host.stop_by_command, marks=ONLY_IN_WHOLE),
+        ("`make stop`", Host.stop_by_command),
     ],
     ids=["SIGTERM", "make stop"],
 )

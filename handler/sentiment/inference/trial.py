@@ -4,8 +4,9 @@
 
 Which engine is fastest depends on the CPU, and a runtime may compute something else on a CPU that
 the build has not seen. So each engine scores the golden texts, whose logits by the torch engine are
-in the archive, in a process of its own, since it may crash and leaves memory behind. The build does
-this first; a worker does it again only on another CPU, and saves the result for the next one.
+in the archive. The build does this first. A worker does it again only on another CPU, with each
+engine in a process of its own, since it may crash and leaves memory behind, and saves the result
+for the next worker.
 """
 
 import fcntl
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,10 @@ class Trial(Struct, omit_defaults=True):
     error: str | None = None
 
 
+# Tries the engine of a name: the folder of the model, the name, threads.
+Attempt = Callable[[Path, str, int], Trial]
+
+
 class Choice(Struct):
     """The engine for one CPU, and the trials of all engines that the archive has."""
 
@@ -87,9 +92,15 @@ def choose(model_dir: Path, threads: int, gpu: int | None = None) -> Choice:
     return choice
 
 
-def try_engines(model_dir: Path, names: Sequence[str], threads: int) -> Choice:
-    """Choose one of the engines on this CPU, or torch if none can be used, and save the choice."""
-    trials = {name: _try_in_process(model_dir, name, threads) for name in names}
+def try_engines(
+    model_dir: Path, names: Sequence[str], threads: int, attempt: Attempt | None = None
+) -> Choice:
+    """Choose one of the engines on this CPU, or torch if none can be used, and save the choice.
+
+    `attempt` tries one of them; the default does it in another process.
+    """
+    attempt = attempt or _try_in_process
+    trials = {name: attempt(model_dir, name, threads) for name in names}
     usable = {name: trial.texts_per_second for name, trial in trials.items() if not trial.error}
     enough = max(usable.values(), default=0.0) / _MARGIN
     fast = [name for name in _MOST_EXACT_FIRST if usable.get(name, -1.0) >= enough]
