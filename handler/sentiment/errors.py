@@ -53,6 +53,11 @@ class RequestError(Exception):
         """The name by which clients tell errors apart: that of a class in the tree above."""
         return next(kind.__name__ for kind in type(self).__mro__ if RequestError in kind.__bases__)
 
+    @property
+    def hosted_status(self) -> int:
+        """The status in the formats of hosted services, where a client's mistake is always 400."""
+        return self.status if self.status >= 500 else 400
+
     def answer(self) -> ErrorAnswer:
         """The body of an error response, or the entry of one text in a list of answers."""
         return ErrorAnswer(self.message, self.error_type)

@@ -26,7 +26,7 @@ FRONT, ADDRESSES = "10.0.0.1", ("10.0.0.2", "10.0.0.3")
 SYSCTLS = ROOT / "deploy" / "sysctl.d" / "60-sentiment-front.conf"
 WHOLE = "FAULTS" in os.environ
 ONLY_IN_WHOLE = pytest.mark.skipif(not WHOLE, reason="needs a quarter of an hour: make faults")
-# At least so many requests while something fails; and where hosts die or restart.
+# The least number of requests while something fails; and where hosts die or restart.
 REQUESTS = 2_000 if WHOLE else 1_000
 MANY_REQUESTS = 10_000 if WHOLE else 1_000
 # The longest time that a worker may take for a batch; TorchServe then ends it.
@@ -52,7 +52,7 @@ class Site:
 
     @contextlib.contextmanager
     def traffic(self, requests: int = REQUESTS, *, ours: bool = True) -> Iterator[Traffic]:
-        """Clients of the front, which send so many `requests` or more, also after the block."""
+        """Clients of the front, which send at least this many `requests`, also after the block."""
         start = self.front.access_log.stat().st_size
         with self.network.entered():
             certificate = str(self.front.certificate)

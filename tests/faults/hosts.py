@@ -47,18 +47,23 @@ class Host:
         self.log = self.server.run / "launcher.log"
         self._launcher: subprocess.Popen[bytes] | None = None
 
-    def start(self, *prefix: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start the launcher, after the words of another command, and do not wait."""
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start the launcher, with more variables in its `environment`, and do not wait."""
         self.log.unlink(missing_ok=True)
         with self.network.entered(), self.log.open("wb") as log:
             self._launcher = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "scripts.launcher", "run"],
+                [sys.executable, "-m", "scripts.launcher", "run"],
                 cwd=self.checkout,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def bring_up(self) -> None:
+        """Start the launcher, and wait until a worker has answered."""
+        self.start()
+        self.wait_until_up()
 
     def wait_until_up(self) -> None:
         """Wait until a worker has answered; fails if the launcher ends before."""
@@ -129,8 +134,9 @@ class Host:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker.send_signal(signal.SIGCONT)
 
-    def wait_for_another_worker(self, old: psutil.Process) -> psutil.Process:
-        """Wait until TorchServe has started a worker in place of this one, and it is ready."""
+    def wait_for_another_worker(self, old: psutil.Process) -> float:
+        """Wait until another worker is ready in place of this one; returns how many seconds."""
+        started = time.monotonic()
         with self.network.entered(), self.server.management() as management:
             wait_until(
                 lambda: any(
@@ -139,8 +145,7 @@ class Host:
                 ),
                 START_SECONDS,
             )
-        (worker,) = (w for w in self.workers() if w.pid != old.pid)
-        return worker
+        return time.monotonic() - started
 
     def output(self) -> str:
         """What the launcher, Java and the workers have printed since the last start."""

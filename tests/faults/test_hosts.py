@@ -17,9 +17,7 @@ def test_a_worker_is_killed(site: Site, record: Record) -> None:
     (worker,) = site.hosts[0].workers()
     with site.traffic(MANY_REQUESTS) as traffic:
         worker.kill()
-        killed = time.monotonic()
-        site.hosts[0].wait_for_another_worker(worker)
-        seconds = time.monotonic() - killed
+        seconds = site.hosts[0].wait_for_another_worker(worker)
     assert traffic.ours.failures == {}
     assert set(traffic.plain.failures) <= {"500 WorkerDied", "507 WorkerDied"}
     assert traffic.plain.failed <= BATCH
@@ -36,8 +34,7 @@ def test_java_is_killed(site: Site, record: Record) -> None:
         host.java.kill()
         killed = time.monotonic()
         assert host.launcher.wait(60) == 137
-        host.start()
-        host.wait_until_up()
+        host.bring_up()
         seconds = time.monotonic() - killed
     assert traffic.ours.failures == traffic.plain.failures == {}
     record(
@@ -54,8 +51,7 @@ def test_a_host_loses_power(site: Site, record: Record) -> None:
         lost = time.monotonic()
         traffic.wait_for(500)
         host.network.plug(connected=True)
-        host.start()
-        host.wait_until_up()
+        host.bring_up()
         seconds = time.monotonic() - lost
     assert traffic.ours.failures == traffic.plain.failures == {}
     record("a host loses power, and starts again", f"back after {seconds:.1f} s", traffic)
@@ -72,8 +68,7 @@ def test_a_version_goes_into_service_and_back_and_all_hosts_restart(
                     assert main(arguments) == 0
         for host in site.hosts:
             assert host.terminate() == 0
-            host.start()
-            host.wait_until_up()
+            host.bring_up()
     assert traffic.plain.failures == {}
     record(
         "both hosts get another version and go back to the first; then both restart in turn",
@@ -100,8 +95,7 @@ def test_a_host_is_stopped(
             f"http://{host.address}:8080/predictions/sentiment", lambda: stop(host)
         )
         assert host.launcher.wait(180) == 0
-        host.start()
-        host.wait_until_up()
+        host.bring_up()
     assert traffic.ours.failures == traffic.plain.failures == {}
     record(
         f"{name} of one host",

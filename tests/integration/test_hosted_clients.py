@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +38,21 @@ def address(server: Server) -> str:
     return server.properties.inference
 
 
-@pytest.fixture
-def comprehend(address: str) -> Iterator[Any]:
-    with hosted.comprehend(address) as client:
-        yield client
+def client_of(connect: Callable[[str], AbstractContextManager[Any]]) -> Any:
+    """A fixture with a client that `connect` makes for the server's address."""
+
+    @pytest.fixture
+    def client(address: str) -> Iterator[Any]:
+        with connect(address) as connected:
+            yield connected
+
+    return client
 
 
-@pytest.fixture
-def moderations(address: str) -> Iterator[Any]:
-    with hosted.moderations(address) as client:
-        yield client
-
-
-@pytest.fixture
-def azure(address: str) -> Iterator[Any]:
-    with hosted.azure(address) as client:
-        yield client
-
-
-@pytest.fixture
-def google(address: str) -> Iterator[Any]:
-    with hosted.google(address) as client:
-        yield client
+comprehend = client_of(hosted.comprehend)
+moderations = client_of(hosted.moderations)
+azure = client_of(hosted.azure)
+google = client_of(hosted.google)
 
 
 @pytest.fixture
@@ -94,14 +88,13 @@ def error_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
 
 
 def test_comprehend_has_the_labels_and_scores(comprehend: Any, native: Native) -> None:
-    client = comprehend
     for text in (GOOD, NEUTRAL):
-        answer, expected = client.detect_sentiment(Text=text, LanguageCode="en"), native(text)
+        answer, expected = comprehend.detect_sentiment(Text=text, LanguageCode="en"), native(text)
         assert answer["Sentiment"] == expected["sentiment"]
         scores = {name.upper(): score for name, score in answer["SentimentScore"].items()}
         assert scores.pop("MIXED") == 0
         assert scores == pytest.approx(expected["scores"], abs=1e-5)
-    mixed = client.detect_sentiment(Text=MIXED, LanguageCode="en")
+    mixed = comprehend.detect_sentiment(Text=MIXED, LanguageCode="en")
     assert mixed["Sentiment"] == "MIXED"
     lower = min(sentence["score"] for sentence in native(MIXED)["sentences"])
     assert mixed["SentimentScore"]["Mixed"] == pytest.approx(lower, abs=1e-5)
@@ -118,20 +111,19 @@ def test_comprehend_has_a_result_or_an_error_per_text(comprehend: Any) -> None:
 
 
 def test_comprehend_raises_its_own_exceptions(comprehend: Any) -> None:
-    client = comprehend
-    raised = client.exceptions
+    raised = comprehend.exceptions
     with pytest.raises(raised.UnsupportedLanguageException, match="send texts in en"):
-        client.detect_sentiment(Text="Bonjour", LanguageCode="fr")
+        comprehend.detect_sentiment(Text="Bonjour", LanguageCode="fr")
     with pytest.raises(raised.InvalidRequestException, match="blank"):
-        client.detect_sentiment(Text=" ", LanguageCode="en")
+        comprehend.detect_sentiment(Text=" ", LanguageCode="en")
     with pytest.raises(raised.TextSizeLimitExceededException, match="50,001 characters"):
-        client.detect_sentiment(Text=LONG, LanguageCode="en")
+        comprehend.detect_sentiment(Text=LONG, LanguageCode="en")
     with pytest.raises(raised.BatchSizeLimitExceededException, match="over 25"):
-        client.batch_detect_sentiment(TextList=["good"] * 26, LanguageCode="en")
+        comprehend.batch_detect_sentiment(TextList=["good"] * 26, LanguageCode="en")
     with pytest.raises(raised.InvalidRequestException, match="operations for sentiment"):
-        client.detect_entities(Text="Great!", LanguageCode="en")
+        comprehend.detect_entities(Text="Great!", LanguageCode="en")
     with pytest.raises(ParamValidationError):  # the client refuses it itself
-        client.detect_sentiment(Text="", LanguageCode="en")
+        comprehend.detect_sentiment(Text="", LanguageCode="en")
 
 
 def test_the_aws_command_needs_only_an_environment_variable(address: str, tmp_path: Path) -> None:
@@ -161,9 +153,10 @@ def test_the_aws_command_needs_only_an_environment_variable(address: str, tmp_pa
 
 
 def test_openai_has_a_category_per_label(moderations: Any, native: Native) -> None:
-    client = moderations
     bad = "A terrible, boring mess."
-    answer = client.moderations.create(input=[GOOD, NEUTRAL, bad], model="omni-moderation-latest")
+    answer = moderations.moderations.create(
+        input=[GOOD, NEUTRAL, bad], model="omni-moderation-latest"
+    )
     assert [result.flagged for result in answer.results] == [False, False, True]
     for text, result in zip((GOOD, NEUTRAL, bad), answer.results, strict=True):
         expected = native(text)["scores"]
@@ -174,7 +167,6 @@ def test_openai_has_a_category_per_label(moderations: Any, native: Native) -> No
 
 
 def test_openai_raises_its_own_exceptions(moderations: Any) -> None:
-    client = moderations
     for texts, says in (
         ("", "blank"),
         (["good", " "], "At index 1"),
@@ -183,7 +175,7 @@ def test_openai_raises_its_own_exceptions(moderations: Any) -> None:
         (LONG, "50,001 characters"),
     ):
         with pytest.raises(openai.BadRequestError, match=says) as caught:
-            client.moderations.create(input=texts)
+            moderations.moderations.create(input=texts)
         assert caught.value.type == "invalid_request_error"
 
 
@@ -220,28 +212,27 @@ def test_azure_has_documents_and_sentences(address: str, native: Native, version
 
 
 def test_azure_has_its_own_errors(azure: Any) -> None:
-    with azure as client:
-        documents = [
-            {"id": "a", "text": GOOD, "language": "en"},
-            {"id": "b", "text": "Bonjour", "language": "fr"},
-            {"id": "c", "text": " ", "language": "en"},
-            {"id": "d", "text": LONG, "language": "en"},
-        ]
-        good, *bad = client.analyze_sentiment(documents)
-        assert (good.id, good.is_error) == ("a", False)
-        assert all(isinstance(error, DocumentError) for error in bad)
-        assert [(error.id, error.error.code) for error in bad] == [
-            ("b", "UnsupportedLanguageCode"),
-            ("c", "InvalidDocument"),
-            ("d", "InvalidDocument"),
-        ]
-        with pytest.raises(HttpResponseError, match="65 texts") as caught:
-            client.analyze_sentiment(["good"] * 65)
-        assert (caught.value.status_code, caught.value.error.code) == (400, "InvalidDocumentBatch")
-        with pytest.raises(HttpResponseError, match="Opinion mining"):
-            client.analyze_sentiment([GOOD], show_opinion_mining=True)
-        with pytest.raises(HttpResponseError, match="Utf16CodeUnit"):
-            client.analyze_sentiment([GOOD], string_index_type="TextElement_v8")
+    documents = [
+        {"id": "a", "text": GOOD, "language": "en"},
+        {"id": "b", "text": "Bonjour", "language": "fr"},
+        {"id": "c", "text": " ", "language": "en"},
+        {"id": "d", "text": LONG, "language": "en"},
+    ]
+    good, *bad = azure.analyze_sentiment(documents)
+    assert (good.id, good.is_error) == ("a", False)
+    assert all(isinstance(error, DocumentError) for error in bad)
+    assert [(error.id, error.error.code) for error in bad] == [
+        ("b", "UnsupportedLanguageCode"),
+        ("c", "InvalidDocument"),
+        ("d", "InvalidDocument"),
+    ]
+    with pytest.raises(HttpResponseError, match="65 texts") as caught:
+        azure.analyze_sentiment(["good"] * 65)
+    assert (caught.value.status_code, caught.value.error.code) == (400, "InvalidDocumentBatch")
+    with pytest.raises(HttpResponseError, match="Opinion mining"):
+        azure.analyze_sentiment([GOOD], show_opinion_mining=True)
+    with pytest.raises(HttpResponseError, match="Utf16CodeUnit"):
+        azure.analyze_sentiment([GOOD], string_index_type="TextElement_v8")
 
 
 # --- Google -------------------------------------------------------------------------------------

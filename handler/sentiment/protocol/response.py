@@ -42,9 +42,8 @@ def error_response(error: RequestError, facts: Mapping[str, object] | None = Non
 
 
 def hosted_error(error: RequestError, body: object) -> Response:
-    """The same with the `body` of a hosted service, whose status for a client's mistake is 400."""
-    status = error.status if error.status >= 500 else 400
-    return Response(status, _encode(body), headers=_retry_after(error))
+    """The same with the `body` and the status of a hosted service."""
+    return Response(error.hosted_status, _encode(body), headers=_retry_after(error))
 
 
 def _retry_after(error: RequestError) -> dict[str, str]:

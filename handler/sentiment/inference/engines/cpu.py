@@ -10,7 +10,7 @@ _KEYS = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 
 def cpu_name() -> str:
     """The CPU's name and a hash of its features: equal for CPUs that run an engine alike."""
-    facts = dict(_facts())
+    facts = _facts()
     name = facts.get("model name") or platform.machine()
     digest = hashlib.sha256(repr([facts.get(key) for key in _KEYS]).encode())
     return f"{name} {digest.hexdigest()[:8]}"
@@ -18,12 +18,16 @@ def cpu_name() -> str:
 
 def has_bf16() -> bool:
     """Whether the CPU multiplies bf16 matrices (AMX)."""
-    return "amx_bf16" in _facts().get("flags", "").split()
+    return "amx_bf16" in _flags()
 
 
 def has_vnni() -> bool:
     """Whether the CPU accumulates int8 products in int32 (VNNI)."""
-    return bool({"avx512_vnni", "avx_vnni"} & set(_facts().get("flags", "").split()))
+    return bool({"avx512_vnni", "avx_vnni"} & _flags())
+
+
+def _flags() -> set[str]:
+    return set(_facts().get("flags", "").split())
 
 
 def _facts() -> dict[str, str]:

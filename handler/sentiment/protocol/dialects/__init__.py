@@ -89,11 +89,8 @@ def hosted_dialect(headers: Mapping[str, str]) -> Dialect | None:
     path = headers.get("url_path")
     if path:
         return _BY_PATH.get(path)
-    if path is None or not headers.get("content-type", "").startswith(
-        comprehend.OPERATION.media_type
-    ):
-        return None
-    return comprehend
+    is_aws = headers.get("content-type", "").startswith(comprehend.OPERATION.media_type)
+    return comprehend if path == "" and is_aws else None
 
 
 def dialect_of(route: Route, body: Body) -> Dialect:

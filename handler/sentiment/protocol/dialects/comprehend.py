@@ -126,10 +126,12 @@ def decode(body: Body, model: ServedModel) -> Request:
     payload = validate(fields, schema, _EXAMPLE)
     check_language(payload.language_code, model)
     if not many:
-        return Request(check_all(payload.text, model.settings), polarity_options(model), many)
-    if len(payload.text_list) > _MOST_TEXTS:
+        texts = check_all(payload.text, model.settings)
+    elif len(payload.text_list) > _MOST_TEXTS:
         raise errors.TooManyTexts(f"The list has over {_MOST_TEXTS} texts: send it in parts.")
-    return Request(check_texts(payload.text_list, model.settings), polarity_options(model), many)
+    else:
+        texts = check_texts(payload.text_list, model.settings)
+    return Request(texts, polarity_options(model), many)
 
 
 def encode(

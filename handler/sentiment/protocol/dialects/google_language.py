@@ -106,8 +106,8 @@ class GoogleError(Struct):
 
 
 def _fail(error: RequestError) -> GoogleError:
-    code = error.status if error.status >= 500 else 400
-    return GoogleError(GoogleErrorDetails(code, error.message, name_of(error, _STATUSES)))
+    status = name_of(error, _STATUSES)
+    return GoogleError(GoogleErrorDetails(error.hosted_status, error.message, status))
 
 
 OPERATION = Operation(
