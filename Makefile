@@ -29,9 +29,10 @@ archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)") \
 	$(if $(VERSION),--version "$(VERSION)")
 
-# Files in their order: else those with one long test come last, and one process waits for the other.
+# Three processes, since tests often wait for a server. Files in their order: else those with one long
+# test come last, and the other processes wait for them.
 test: .venv/.serve .venv/.test .venv/.javascript  ## Run all tests, most of them against a real server
-	@$(VENV)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(VENV)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 zoo: .venv/.serve .venv/.test  ## Package every kind of checkpoint, and write docs/models.md
 	@ZOO=1 $(VENV)/python -m pytest tests/archive/test_zoo.py
