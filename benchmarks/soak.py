@@ -227,7 +227,7 @@ def table(minutes: Sequence[Minute]) -> str:
             *lines,
             "",
             f"{sum(m.requests for m in minutes):,} requests in {len(minutes)} minutes, "
-            f"{failures.total()} wrong answers {dict(failures) or ''}; "
+            f"{failures.total()} wrong answers{f' {dict(failures)}' if failures else ''}; "
             f"{starts} set(s) of processes; the slowest answer took "
             f"{max(m.worst for m in minutes):.0f} ms.",
         ]
