@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,15 +141,23 @@ def test_the_archive_loads(loads: dict[str, bool]) -> None:
     assert loads[""]
 
 
-def test_any_classifier_is_packaged_with_its_own_labels(tmp_path: Path) -> None:
-    labels = ["sad", "so-so", "glad"]
-    own = checkpoint(
-        tmp_path / "own",
-        id2label=dict(enumerate(labels)),
-        problem_type="multi_label_classification",
-    )
-    # `build` itself compares every score with transformers' pipeline. The zoo has other kinds.
-    assert build(str(own), tmp_path / "own.mar") == labels
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({"id2label": {0: "sad", 1: "so-so", 2: "glad"}}, ["sad", "so-so", "glad"]),
+        ({"num_labels": 1}, ["LABEL_0"]),
+        (
+            {"num_labels": 4, "problem_type": "multi_label_classification"},
+            ["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"],
+        ),
+    ],
+    ids=["three labels", "one logit", "multi-label"],
+)
+def test_any_classifier_is_packaged_with_its_own_labels(
+    tmp_path: Path, changes: dict[str, Any], labels: list[str]
+) -> None:
+    # `build` itself compares every score with transformers' pipeline.
+    assert build(str(checkpoint(tmp_path / "own", **changes)), tmp_path / "own.mar") == labels
     assert (tmp_path / "own.mar").exists()
 
 
