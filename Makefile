@@ -24,10 +24,11 @@ stop:  ## Answer what is in flight, and stop the server
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.launcher stop; \
 	else echo "The server was not running."; fi
 
-# VERSION=2.0 writes model_store/sentiment-2.0.mar, for `sentiment deploy`.
+# VERSION=2.0 writes model_store/sentiment-2.0.mar, for `sentiment deploy`. PAIRS=1 is for a model that
+# was trained on pairs of texts.
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)") \
-	$(if $(VERSION),--version "$(VERSION)")
+	$(if $(VERSION),--version "$(VERSION)") $(if $(PAIRS),--pairs)
 
 # Three processes, since tests often wait for a server. Files in their order: else those with one long
 # test come last, and the other processes wait for them.

@@ -61,6 +61,7 @@ class SentimentHandler:
             self.classifier.labels,
             msgspec.structs.replace(settings, max_tokens=self.classifier.max_tokens),
             self.classifier.tokenizer.min_tokens,
+            self.classifier.takes_pairs,
         )
         self.get_routes = GetRoutes(self.model, self.classifier.facts(), _is_draining)
         self.classifier.warm_up()

@@ -51,6 +51,10 @@ DEBERTA_V3: Config = {
     **{"position_buckets": 16, "norm_rel_ebd": "layer_norm", "share_att_key": True},
     **{"position_biased_input": False, "pooler_hidden_size": 16},
 }
+INFERENCE: Config = {
+    "id2label": {0: "contradiction", 1: "neutral", 2: "entailment"},
+    "label2id": {"contradiction": 0, "neutral": 1, "entailment": 2},
+}
 MULTI_LABEL: Config = {"num_labels": 4, "problem_type": "multi_label_classification"}
 
 DEBERTA_V2_SPECIALS = "[PAD] [CLS] [SEP] [UNK] [MASK]"
@@ -116,6 +120,7 @@ ZOO = (
         {"num_labels": 1, "problem_type": "regression"},
         exported="packed",
     ),
+    Kind("BERT, pairs of texts", "bert", BERT, _bert, INFERENCE, exported="packed"),
     Kind(
         "BERT, Chinese",
         "bert",
@@ -148,6 +153,7 @@ ZOO = (
         exported="packed",
     ),
     Kind("RoBERTa", "roberta", BERT, _roberta, exported="packed"),
+    Kind("RoBERTa, pairs of texts", "roberta", BERT, _roberta, INFERENCE, exported="packed"),
     Kind("XLM-R", "xlm-roberta", BERT, _xlm_roberta, exported="packed"),
     Kind(
         "CamemBERT",
@@ -171,6 +177,7 @@ ZOO = (
     ),
     Kind("DeBERTa-v2", "deberta-v2", DEBERTA | {"conv_kernel_size": 3}, _deberta_v2),
     Kind("DeBERTa-v3", "deberta-v2", DEBERTA | DEBERTA_V3, _deberta_v2),
+    Kind("DeBERTa-v3, pairs of texts", "deberta-v2", DEBERTA | DEBERTA_V3, _deberta_v2, INFERENCE),
     Kind(
         "DeBERTa-v3, sentencepiece alone",
         "deberta-v2",
@@ -222,6 +229,7 @@ ZOO = (
         torch="equal",
     ),
     Kind("BART", "bart", BART, lambda: byte_level("BartTokenizer")),
+    Kind("BART, pairs of texts", "bart", BART, lambda: byte_level("BartTokenizer"), INFERENCE),
     Kind(
         "mBART",
         "mbart",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.archive import export
+from scripts.archive.check import as_input
 from scripts.archive.checkpoint import save_checkpoint
 from scripts.archive.independence import score_alone
 from scripts.archive.probes import special_tokens
@@ -22,6 +23,7 @@ from sentiment.inference import engines
 from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Engine
 from sentiment.inference.tokenizer import Tokenizer, longest_input
+from sentiment.inference.tokens import Pair, Text
 from tests.vocabularies import SentencepieceOnly
 from tests.zoo import POSITIONS, Kind
 
@@ -43,7 +45,8 @@ class Package:
             return
         checkpoint = Checkpoint.read(self.folder)
         self.max_tokens = min(512, longest_input(self.folder, checkpoint.max_positions))
-        self.tokenizer = Tokenizer(self.folder, self.max_tokens)
+        self.takes_pairs = checkpoint.takes_pairs
+        self.tokenizer = Tokenizer(self.folder, self.max_tokens, token_types=checkpoint.token_types)
         self.engines: dict[str, Engine] = {
             name: engines.load(name, self.folder, checkpoint.pad_token_id, THREADS)
             for name in self.record
@@ -112,7 +115,9 @@ def pipeline_differences(packaged: Package) -> dict[str, float]:
     Relative to a text's largest logit; see `difference`.
     """
     specials = special_tokens(packaged.folder)
-    texts = [*TEXTS, *(f"A {special} film {special}{special}" for special in specials)]
+    texts: list[Text] = [*TEXTS, *(f"A {special} film {special}{special}" for special in specials)]
+    if packaged.takes_pairs:
+        texts += [Pair(text, other) for text in texts for other in TEXTS if isinstance(text, str)]
     tokens = packaged.tokenizer(texts)
     texts = [text for text, encoded in zip(texts, tokens, strict=True) if len(encoded.ids)]
     expected = pipeline_logits(packaged.folder, texts, packaged.max_tokens)
@@ -123,7 +128,7 @@ def pipeline_differences(packaged: Package) -> dict[str, float]:
     }
 
 
-def pipeline_logits(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
+def pipeline_logits(folder: Path, texts: Sequence[Text], max_tokens: int) -> NDArray[np.float32]:
     """Logits [texts, labels] of `transformers`' text-classification pipeline, each text alone."""
     from transformers import pipeline
 
@@ -140,7 +145,7 @@ def pipeline_logits(folder: Path, texts: Sequence[str], max_tokens: int) -> NDAr
     labels = Checkpoint.read(folder).labels
     rows = []
     for text in texts:
-        (entries,) = classify([text])
+        (entries,) = classify([as_input(text)])
         scores = {entry["label"]: entry["score"] for entry in entries}
         rows.append([scores[label] for label in labels])
     return np.array(rows, np.float32)

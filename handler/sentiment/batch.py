@@ -18,7 +18,7 @@ from sentiment.errors import Backend, Overloaded, RequestError, TooLarge, Valida
 from sentiment.inference.classifier import Classifier, Outcome
 from sentiment.inference.prediction import EngineFailure, Prediction, Results
 from sentiment.inference.tokenizer import Tokenizer
-from sentiment.inference.tokens import Tokens
+from sentiment.inference.tokens import Text, Tokens
 from sentiment.protocol.body import EXAMPLE, Body, read_body, read_json
 from sentiment.protocol.deadline import exceeded, read_deadline
 from sentiment.protocol.dialects import EXPLAINING, Dialect, dialect_of, hosted_dialect
@@ -107,7 +107,7 @@ class Exchange(Struct):
         self.response = hosted_error(known, shape(known)) if shape else error_response(known)
         return self.response
 
-    def tokenize(self, text: str, tokenizer: Tokenizer) -> Tokens | RequestError:
+    def tokenize(self, text: Text, tokenizer: Tokenizer) -> Tokens | RequestError:
         """Tokenize one text alone; returns an error if it crashes the tokenizer."""
         try:
             (tokens,) = tokenizer([text], [self.request.options])
@@ -183,7 +183,7 @@ class Batch:
             (exchange, text)
             for exchange in self.exchanges
             for text in exchange.request.texts
-            if isinstance(text, str)
+            if not isinstance(text, RequestError)
         ]
         texts = [text for _, text in to_tokenize]
         options = [exchange.request.options for exchange, _ in to_tokenize]
@@ -195,7 +195,8 @@ class Batch:
             tokens = (exchange.tokenize(text, tokenizer) for exchange, text in to_tokenize)
         for exchange in self.exchanges:
             exchange.tokens = [
-                next(tokens) if isinstance(text, str) else text for text in exchange.request.texts
+                text if isinstance(text, RequestError) else next(tokens)
+                for text in exchange.request.texts
             ]
 
 

@@ -10,7 +10,8 @@ from sentiment.settings import Settings
 class ServedModel:
     """`labels` are in the order of the logits.
 
-    `min_tokens` is one more than the special tokens that the model adds to every text.
+    `min_tokens` is one more than the special tokens that the model adds to every text;
+    `takes_pairs` tells whether it scores pairs of texts.
     """
 
     name: str
@@ -18,3 +19,4 @@ class ServedModel:
     labels: Sequence[str]
     settings: Settings
     min_tokens: int = 1
+    takes_pairs: bool = False

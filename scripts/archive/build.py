@@ -42,6 +42,9 @@ def main() -> None:
         type=Path,
         help=f"default: model_store/NAME.mar, or NAME-VERSION.mar unless that is {FIRST_VERSION}",
     )
+    parser.add_argument(
+        "--pairs", action="store_true", help="the model was trained on pairs of texts"
+    )
     args = parser.parse_args()
     stem = args.name if args.version == FIRST_VERSION else f"{args.name}-{args.version}"
     output = args.output or MODEL_STORE / f"{stem}.mar"
@@ -49,10 +52,13 @@ def main() -> None:
     last = output.with_suffix(".model")
     remembered = last.read_text(encoding="utf-8").splitlines() if last.exists() else ["model"]
     model = args.model or remembered[0]
-    texts = args.texts or (Path(remembered[1]) if not args.model and remembered[1:] else None)
+    options = ["", ""] if args.model else [*remembered[1:], "", ""]
+    texts = args.texts or (Path(options[0]) if options[0] else None)
+    pairs = args.pairs or bool(options[1])
     try:
-        labels = build(model, output, args.name, args.version, texts)
-        last.write_text("\n".join([model, *([str(texts)] if texts else [])]), encoding="utf-8")
+        labels = build(model, output, args.name, args.version, texts, pairs=pairs)
+        lines = [model, str(texts or ""), "pairs" if pairs else ""]
+        last.write_text("\n".join(lines).rstrip("\n"), encoding="utf-8")
     except Failure as failure:
         if args.model or model == "model":
             raise
@@ -72,17 +78,20 @@ def build(
     name: str = "sentiment",
     version: str = FIRST_VERSION,
     texts: Path | None = None,
+    *,
+    pairs: bool = False,
 ) -> list[str]:
     """Build and check the archive, move it to `output`, return its labels; raises Failure.
 
     The engines are compared on `texts`, a file with one text per line, or on the bundled texts.
+    `pairs` says that the model was trained on pairs of texts.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     # Next to the output, so that the last step is a rename and no half-written archive is seen.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
         work = Path(folder)
         image = work / "image"
-        labels, tokenizer = save_checkpoint(model, image / "model")
+        labels, tokenizer = save_checkpoint(model, image / "model", pairs=pairs)
         check_size(labels, **request_limits())
         common = comparison_texts(tokenizer)
         golden = save_texts(common, image / "model", GOLDEN_TEXTS)

@@ -7,6 +7,7 @@ loads for comparison. TEXTS is a file with one text per line. `build.py` runs th
 exit code is 1, and the last line is the reason.
 """
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.classifier import Classifier
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Prediction
+from sentiment.inference.tokens import SECOND, Pair, Text
 
 # Largest difference of a score, for fp32, where only the order of sums differs, and for engines of
 # lower precision, which the export has compared more strictly on many texts.
@@ -52,7 +54,8 @@ def main() -> None:
     )
     # Short and long texts in one batch, so that there is padding.
     scored = [*texts[:SCORED], *odd_texts(reference.tokenizer, texts)]
-    compare_tokens(classifier, reference.tokenizer, [*texts, *scored])
+    pairs = [Pair(*both) for both in itertools.pairwise(scored)] if classifier.takes_pairs else []
+    compare_tokens(classifier, reference.tokenizer, [*texts, *scored, *pairs])
     # `classifier` has the engine for this machine. Torch was the reference of all engines.
     torch = Classifier(
         folder / "model",
@@ -60,25 +63,32 @@ def main() -> None:
         threads=handler.model.settings.threads,
         engine="torch",
     )
-    scored = [text for text in scored if len(classifier.tokenizer([text])[0].ids)]
-    expected = reference(scored)
-    compare_scores(folder / "model", torch, scored, expected)
-    compare_scores(folder / "model", classifier, scored, expected)
+    inputs: list[Text] = [*scored, *pairs]
+    not_empty = [text for text in inputs if len(classifier.tokenizer([text])[0].ids)]
+    expected = reference([as_input(text) for text in not_empty])
+    compare_scores(folder / "model", torch, not_empty, expected)
+    compare_scores(folder / "model", classifier, not_empty, expected)
 
 
-def compare_tokens(classifier: Classifier, tokenizer: Any, texts: Sequence[str]) -> None:
+def as_input(text: Text) -> str | dict[str, str]:
+    """A text or a pair as the pipeline takes it."""
+    return {"text": text.text, "text_pair": text.text_pair} if isinstance(text, Pair) else text
+
+
+def compare_tokens(classifier: Classifier, tokenizer: Any, texts: Sequence[Text]) -> None:
     """Exit if the handler's token ids for a text differ from those of `transformers`' tokenizer."""
     for text, tokens in zip(texts, classifier.tokenizer(texts), strict=True):
-        ids = tokenizer(text, truncation=True, max_length=classifier.max_tokens)["input_ids"]
-        if tokens.ids.tolist() != ids:
+        both = (text.text, text.text_pair) if isinstance(text, Pair) else (text,)
+        ids = tokenizer(*both, truncation=True, max_length=classifier.max_tokens)["input_ids"]
+        if (tokens.ids & (SECOND - 1)).tolist() != ids:
             sys.exit(
                 f"the tokenizer ({type(tokenizer).__name__}) is not supported: the token ids of "
-                f"{text[:40]!a} in transformers are not those of its tokenizer.json"
+                f"{both[0][:40]!a} in transformers are not those of its tokenizer.json"
             )
 
 
 def compare_scores(
-    model_dir: Path, classifier: Classifier, texts: Sequence[str], expected: Any
+    model_dir: Path, classifier: Classifier, texts: Sequence[Text], expected: Any
 ) -> None:
     """Exit if a score of `texts` differs from `expected`, the pipeline's answers."""
     rows = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.archive.labels import label_names
+from scripts.archive.pairs import PAIRS, is_inference, save_pairs
 from scripts.archive.task import check_task
 from scripts.archive.vocabulary import check_vocabulary, file_of, load_tokenizer, read_json
 from scripts.failure import Failure, first_line
@@ -15,7 +16,7 @@ from scripts.silence import allow_hub
 CALIBRATION = "calibration.json"
 MODEL_FILES = (
     *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
-    CALIBRATION,
+    *(CALIBRATION, PAIRS),
 )
 # Entries of a config that make libraries load the checkpoint's own code.
 _CUSTOM_CODE = ("auto_map", "custom_pipelines")
@@ -23,11 +24,12 @@ _CUSTOM_CODE = ("auto_map", "custom_pipelines")
 _TEXT = "A good film. ACGT \u597d"
 
 
-def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
+def save_checkpoint(model: str, folder: Path, *, pairs: bool = False) -> tuple[list[str], Any]:
     """Save the model and the tokenizer of `model`, a directory or a name on the hub, to `folder`.
 
-    Returns the labels, in the order of the logits, and the tokenizer. Raises Failure, with one
-    sentence, for a checkpoint that cannot be served.
+    `pairs` says that it was trained on pairs of texts; models with the labels of natural language
+    inference always were. Returns the labels, in the order of the logits, and the tokenizer. Raises
+    Failure, with one sentence, for a checkpoint that cannot be served.
     """
     if not Path(model).is_dir():
         if Path(model).exists() or model.startswith(("/", ".", "~")):
@@ -47,6 +49,8 @@ def save_checkpoint(model: str, folder: Path) -> tuple[list[str], Any]:
         calibration = file_of(model, CALIBRATION)
         if calibration:
             shutil.copyfile(calibration, folder / CALIBRATION)
+        if pairs or is_inference(labels):
+            save_pairs(model, checkpoint, tokenizer, folder)
     except Failure:
         raise
     except Exception as error:  # the loaders of three libraries raise errors of any type

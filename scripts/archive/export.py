@@ -77,7 +77,8 @@ def add_engines(folder: Path) -> None:
     reference = measure_torch(folder)
     # Both runtimes fuse the plain operators of "eager" into faster ones than PyTorch's attention.
     model = load_model(folder, dtype=torch.float32, attn_implementation="eager")
-    candidates = variants(model, Checkpoint.read(folder).pad_token_id)
+    checkpoint = Checkpoint.read(folder)
+    candidates = variants(model, checkpoint.pad_token_id, token_types=checkpoint.token_types)
     for number, (variant, inputs) in enumerate(candidates, 1):
         try:
             return add_variant(folder, variant, inputs, reference)
@@ -145,7 +146,7 @@ def measure(folder: Path, reference: Reference) -> dict[str, Record]:
     """Write and return the record of the engines that pass; raises ValueError if fp32 does not."""
     checkpoint = Checkpoint.read(folder)
     activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
-    ids = [tokens.ids for tokens in reference.tokenizer(saved_texts(folder))]
+    ids = reference.tokenize(saved_texts(folder))
     expected = batched(reference.engine, ids)
     record: dict[str, Record] = {}
     # fp32 first: if it fails, the exported graph is wrong, which the others share.
@@ -178,8 +179,7 @@ def choose_engine(folder: Path, reference: Reference, passed: Mapping[str, Recor
     have just been loaded in this process, so they are tried in it.
     """
     checkpoint = Checkpoint.read(folder)
-    texts = reference.tokenizer(saved_texts(folder, GOLDEN_TEXTS))
-    ids = [text.ids for text in texts if len(text.ids)]
+    ids = reference.tokenize(saved_texts(folder, GOLDEN_TEXTS))
     activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
     save_golden(folder, ids, batched(reference.engine, ids), activation)
     untried = set() if has_bf16() else {"bf16"}

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment.inference.engines.engine import arrays
+from sentiment.inference.tokens import SECOND
 
 # Added to a masked attention score before softmax: fp16 can hold it, and its exponential is 0.
 _MASKED = -1e4
@@ -20,6 +21,8 @@ _MASKED = -1e4
 _TOLERANCE = 1e-4
 
 Inputs = dict[str, torch.Tensor]
+# Only for a model that tells the texts of a pair apart by it.
+_TYPES = "token_type_ids"
 
 
 class Padded(torch.nn.Module):
@@ -28,13 +31,22 @@ class Padded(torch.nn.Module):
     description = "one text per row"
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, token_types: bool = False) -> None:
         super().__init__()
         self.model = model
+        if token_types:
+            self.inputs = (*self.inputs, _TYPES)
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Ids and mask, [rows, width] -> logits [rows, labels]."""
-        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Ids, mask and types, [rows, width] -> logits [rows, labels]."""
+        logits: torch.Tensor = self.model(
+            input_ids=input_ids, attention_mask=attention_mask, **_types(token_type_ids)
+        ).logits
         return logits
 
 
@@ -45,10 +57,18 @@ class LastToken(Padded):
     one finds it by the attention mask.
     """
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Ids and mask, [rows, width] -> logits [rows, labels]."""
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Ids, mask and types, [rows, width] -> logits [rows, labels]."""
         hidden = self.model.base_model(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            use_cache=False,
+            **_types(token_type_ids),
         ).last_hidden_state  # [rows, width, size]
         rows = torch.arange(hidden.shape[0])
         logits: torch.Tensor = self.model.score(hidden[rows, attention_mask.sum(1) - 1])
@@ -62,13 +82,18 @@ class LastEndOfSequence(Padded):
     tokens of the other rows.
     """
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Ids and mask, [rows, width] -> logits [rows, labels]."""
-        decoder: Inputs = {}
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Ids, mask and types, [rows, width] -> logits [rows, labels]."""
+        others = _types(token_type_ids)
         if hasattr(self.model, "_shift_right"):  # T5's base model does not do it itself
-            decoder = {"decoder_input_ids": self.model._shift_right(input_ids)}
+            others["decoder_input_ids"] = self.model._shift_right(input_ids)
         hidden = self.model.base_model(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **decoder
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **others
         ).last_hidden_state  # [rows, width, size]
         places = torch.arange(input_ids.shape[1])
         ends = torch.where(input_ids == self.model.config.eos_token_id, places, 0)
@@ -85,11 +110,13 @@ class Packed(torch.nn.Module):
     """
 
     description = "several texts per row"
-    inputs = ("input_ids", "segment_ids", "position_ids", "first_token")
+    inputs: tuple[str, ...] = ("input_ids", "segment_ids", "position_ids", "first_token")
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, token_types: bool = False) -> None:
         super().__init__()
         self.model = model
+        if token_types:
+            self.inputs = (*self.inputs, _TYPES)
         # RoBERTa and its relatives give padding tokens no position, even if a user typed them, and
         # start positions at padding_idx + 1.
         self.padding_idx: int | None = getattr(model.base_model.embeddings, "padding_idx", None)
@@ -100,6 +127,7 @@ class Packed(torch.nn.Module):
         segment_ids: torch.Tensor,
         position_ids: torch.Tensor,
         first_token: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The arrays of `arrays` -> logits [texts, labels]."""
 
@@ -119,6 +147,7 @@ class Packed(torch.nn.Module):
                 input_ids=input_ids,
                 attention_mask=torch.where(same_text, 0.0, _MASKED),
                 position_ids=position_ids,
+                **_types(token_type_ids),
             ).logits
         finally:
             hook.remove()
@@ -143,22 +172,26 @@ def skip_padding(
 Variant = Padded | Packed
 
 
-def variants(model: Any, pad_token_id: int) -> list[tuple[Variant, Inputs]]:
+def variants(
+    model: Any, pad_token_id: int, *, token_types: bool = False
+) -> list[tuple[Variant, Inputs]]:
     """The variants in which `model` may be exported, the fastest first.
 
     Each comes with inputs to trace it. They have more than one row, text and token, since the
     exporter treats a size of 1 as constant. `Packed` is included only if its logits equal those of
-    each text alone.
+    each text alone. `token_types` tells whether the model tells the texts of a pair apart by them.
     """
     ids = np.array([number for number in range(30) if number != pad_token_id], np.int32)
+    if token_types:
+        ids[::2] += SECOND
     a, b, c, d, e = np.split(ids, [5, 11, 15, 20])
-    padded = _padded(model)
+    padded = _padded(model, token_types=token_types)
     result: list[tuple[Variant, Inputs]] = [
         (padded, _inputs(padded, [[a], [b], [c]], pad_token_id))
     ]
     # An architecture may raise anything for arguments that it was not written for.
     with suppress(Exception), torch.no_grad():
-        packed = Packed(model)
+        packed = Packed(model, token_types=token_types)
         inputs = _inputs(packed, [[a, b], [c, d], [e]], pad_token_id)
         alone = [padded(**_inputs(padded, [[text]], pad_token_id)) for text in (a, b, c, d, e)]
         if torch.allclose(packed(**inputs), torch.cat(alone), atol=_TOLERANCE):
@@ -166,13 +199,17 @@ def variants(model: Any, pad_token_id: int) -> list[tuple[Variant, Inputs]]:
     return result
 
 
-def _padded(model: Any) -> Padded:
+def _padded(model: Any, *, token_types: bool) -> Padded:
     pad_token_id = model.config.get_text_config().pad_token_id
     if model.config.is_encoder_decoder and hasattr(model, "classification_head"):
-        return LastEndOfSequence(model)
+        return LastEndOfSequence(model, token_types=token_types)
     if hasattr(model, "score") and (pad_token_id is None or pad_token_id < 0):
-        return LastToken(model)
-    return Padded(model)
+        return LastToken(model, token_types=token_types)
+    return Padded(model, token_types=token_types)
+
+
+def _types(token_type_ids: torch.Tensor | None) -> Inputs:
+    return {} if token_type_ids is None else {_TYPES: token_type_ids}
 
 
 def _inputs(variant: Variant, rows: list[list[NDArray[np.int32]]], pad_token_id: int) -> Inputs:

@@ -15,6 +15,7 @@ from scripts.archive.independence import pick
 from scripts.archive.probes import special_tokens
 from scripts.archive.tolerance import TOLERANCES, difference
 from sentiment.inference.microbatches import microbatches
+from sentiment.inference.tokens import Pair, Text
 from tests import zoo_table
 from tests.zoo import ZOO, Kind
 from tests.zoo_packaging import Package, package, pipeline_differences
@@ -32,7 +33,9 @@ WORDS = (
     "\N{GRINNING FACE}",
 )
 # One kind per way in which texts share a call.
-EXPORTED_ALWAYS = {"RoBERTa", "DeBERTa-v3", "BART", "GPT-2, no pad token"}
+EXPORTED_ALWAYS = {
+    *("RoBERTa", "BERT, pairs of texts", "DeBERTa-v3", "BART", "GPT-2, no pad token"),
+}
 KINDS = [pytest.param(kind, id=kind.name) for kind in ZOO]
 SERVED = [param for kind, param in zip(ZOO, KINDS, strict=True) if not kind.refused]
 
@@ -86,7 +89,9 @@ def test_a_text_has_the_same_logits_in_any_batch(
     kind: Kind, packaged: Package, caplog: pytest.LogCaptureFixture
 ) -> None:
     pieces = st.sampled_from((*WORDS, *special_tokens(packaged.folder)))
-    texts = st.lists(pieces, min_size=1, max_size=40).map(" ".join)
+    strings = st.lists(pieces, min_size=1, max_size=40).map(" ".join)
+    pairs = st.builds(Pair, strings, strings) if packaged.takes_pairs else st.nothing()
+    texts = strings | pairs
     scored: dict[tuple[str, bytes], NDArray[np.float32]] = {}
 
     def score_alone(name: str, ids: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -97,7 +102,7 @@ def test_a_text_has_the_same_logits_in_any_batch(
 
     @settings(max_examples=15, database=None)
     @given(st.lists(texts, min_size=2, max_size=12), st.data())
-    def check(batch: list[str], data: st.DataObject) -> None:
+    def check(batch: list[Text], data: st.DataObject) -> None:
         ids = [text.ids for text in packaged.tokenizer(batch) if len(text.ids)]
         if not ids:
             return

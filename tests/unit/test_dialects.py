@@ -75,7 +75,7 @@ def predict(
     """The answer to `body` if each text has this `result`."""
     dialect = dialect_of(route, body)
     request = dialect.decode(body, SERVICE)
-    results = [result if isinstance(text, str) else text for text in request.texts]
+    results = [text if isinstance(text, RequestError) else result for text in request.texts]
     return json.loads(ok(dialect.encode(request, results, SERVICE)).body)
 
 
@@ -257,12 +257,15 @@ def test_labels_are_ranked_by_unrounded_scores() -> None:
             {"inputs": [["a", "b"]]},
             "At index 0: The text must be a string",
         ),
-        (PREDICTIONS, {"inputs": {"text": "a"}}, '"inputs": Expected a string or a list'),
+        (PREDICTIONS, {"inputs": {"text": "a"}}, "single texts, not pairs"),
+        (PREDICTIONS, {"inputs": ["a", {"text": "a"}]}, "At index 1: This model scores single"),
+        (PREDICTIONS, {"inputs": 3}, '"inputs": Expected a string'),
         (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": 0}}, "a whole number >= 1"),
         (PREDICTIONS, {"inputs": "a", "parameters": {"top_k": "1"}}, "got a string"),
         (PREDICTIONS, {"inputs": "a", "parameters": {"topk": 1}}, 'no field named "topk"'),
         (PREDICTIONS, {"inputs": "a", "parameters": {"function_to_apply": "x"}}, '"softmax"'),
-        (INVOCATIONS, {"inputs": [["a", "b"]]}, "At index 0: There are 2 texts in one list"),
+        (INVOCATIONS, {"inputs": [["a", "b"]]}, "At index 0: This model scores single texts"),
+        (INVOCATIONS, {"inputs": [["a", "b", "c"]]}, "At index 0: There are 3 texts in one list"),
         (INVOCATIONS, {"inputs": ["a", ""]}, "At index 1"),
         (INVOCATIONS, {"inputs": "a", "raw_scores": "yes"}, "Expected a boolean"),
         (INVOCATIONS, {}, '"inputs" is missing'),
@@ -466,8 +469,9 @@ def test_the_example_of_a_dialect_is_in_that_dialect(dialect: Any) -> None:
     wide = ServedModel(
         "sentiment",
         "1.0",
-        SERVICE.labels,
+        (*SERVICE.labels, "entailment"),
         msgspec.structs.replace(SERVICE.settings, max_chars_per_text=100),
+        takes_pairs=True,
     )
     routes = [route for route, row in DIALECTS.items() if dialect in row and route is not GRPC]
     assert any(dialect_of(route, body) is dialect for route in routes)

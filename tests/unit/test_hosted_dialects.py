@@ -64,7 +64,8 @@ def respond(
     batch.decode(ROUTES)
     remaining = iter(results)
     exchange.results = [
-        next(remaining) if isinstance(text, str) else text for text in exchange.request.texts
+        text if isinstance(text, RequestError) else next(remaining)
+        for text in exchange.request.texts
     ]
     batch.encode()
     assert exchange.response is not None

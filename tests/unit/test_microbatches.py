@@ -7,6 +7,7 @@ import pytest
 
 from sentiment.inference.engines.engine import Layout, arrays
 from sentiment.inference.microbatches import _FILLED, microbatches
+from sentiment.inference.tokens import SECOND
 
 # Numbers of tokens of sentences and of reviews.
 LENGTHS = [random.Random(seed).choice([3, 9, 25, 40, 63, 64, 230, 512]) for seed in range(300)]
@@ -76,10 +77,11 @@ def test_a_row_fits_a_text_longer_than_the_budget() -> None:
 
 
 def test_the_model_inputs_of_packed_rows() -> None:
-    a, b, c = (np.array(ids, np.int32) for ids in ([7, 8, 9], [5], [6, 4]))
+    a, b, c = (np.array(ids, np.int32) for ids in ([7, 8, SECOND + 9], [5], [6, 4]))
     read = {name: array.tolist() for name, array in arrays([[a, b], [c]], 1, 3).items()}
     assert read == {
         "input_ids": [[7, 8, 9, 5, 1, 1], [6, 4, 1, 1, 1, 1]],
+        "token_type_ids": [[0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]],
         "segment_ids": [[1, 1, 1, 2, 0, 0], [1, 1, 0, 0, 0, 0]],
         "attention_mask": [[1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]],
         "position_ids": [[0, 1, 2, 0, 0, 0], [0, 1, 0, 0, 0, 0]],

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 CALIBRATION = "calibration.json"
+# Written by the build for a checkpoint that takes pairs of texts.
+PAIRS = "pairs.json"
 # The maximum length, under each architecture's name for it.
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
 # Architectures whose position ids start at pad_token_id + 1, which leaves that many fewer.
@@ -29,6 +31,8 @@ class Checkpoint:
     number of tokens that the position embeddings allow; None means no limit. Logits are divided by
     `temperature` before they become scores (Guo et al. 2017); `calibration` is what `make
     calibrate` measured when it fitted it, None for a checkpoint that was not calibrated.
+    `takes_pairs` tells whether it scores pairs of texts, `token_types` whether it tells the two
+    apart by the types of tokens.
     """
 
     labels: tuple[str, ...]
@@ -36,6 +40,8 @@ class Checkpoint:
     pad_token_id: int
     max_positions: int | None
     calibration: dict[str, Any] | None = None
+    takes_pairs: bool = False
+    token_types: bool = False
 
     @property
     def temperature(self) -> float:
@@ -58,18 +64,21 @@ class Checkpoint:
         if config.get("model_type") in _POSITIONS_AFTER_PADDING:
             first = 2 if pad is None else pad + 1  # the default pad_token_id is 1
             positions = [limit - first for limit in positions]
+        pairs = _optional(folder / PAIRS)
         return cls(
             labels=tuple(by_index[index] for index in range(len(by_index))),
             problem_type=config.get("problem_type"),
             pad_token_id=max(pad or 0, 0),
             max_positions=min(positions, default=None),
-            calibration=_calibration(folder),
+            calibration=_optional(folder / CALIBRATION),
+            takes_pairs=pairs is not None,
+            token_types=bool(pairs and pairs["token_types"]),
         )
 
 
-def _calibration(folder: Path) -> dict[str, Any] | None:
+def _optional(path: Path) -> dict[str, Any] | None:
     try:
-        return dict(json.loads((folder / CALIBRATION).read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
 

@@ -19,7 +19,7 @@ from sentiment.inference.options import DEFAULT, Options
 from sentiment.inference.prediction import EngineFailure, Prediction, Sentence, Word
 from sentiment.inference.scorer import Logits, Scorer
 from sentiment.inference.tokenizer import Tokenizer, longest_input
-from sentiment.inference.tokens import Ids, Tokens
+from sentiment.inference.tokens import Ids, Text, Tokens
 from sentiment.inference.trial import choose
 
 Outcome = Prediction | RequestError | EngineFailure
@@ -62,7 +62,10 @@ class Classifier:
         self.temperature = checkpoint.temperature
         self.max_tokens = min(max_tokens, longest_input(model_dir, checkpoint.max_positions))
         self._activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
-        self.tokenizer = Tokenizer(model_dir, self.max_tokens, max_windows)
+        self.takes_pairs = checkpoint.takes_pairs
+        self.tokenizer = Tokenizer(
+            model_dir, self.max_tokens, max_windows, token_types=checkpoint.token_types
+        )
 
     def facts(self) -> dict[str, object]:
         """Which checkpoint this is, and how it is run.
@@ -97,7 +100,7 @@ class Classifier:
                     ) from outcome.error
         release()  # memory that only loading needed
 
-    def classify(self, texts: Sequence[str], options: Options = DEFAULT) -> list[Outcome]:
+    def classify(self, texts: Sequence[Text], options: Options = DEFAULT) -> list[Outcome]:
         """Score `texts` with the same options, in order: `tokenizer`, then `score`."""
         each = [options] * len(texts)
         return self.score(self.tokenizer(texts, each), options=each)

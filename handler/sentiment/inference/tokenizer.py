@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from sentiment.inference.occlusion import occlusions
 from sentiment.inference.options import DEFAULT, Options
 from sentiment.inference.sentences import sentence_spans
-from sentiment.inference.tokens import Occlusion, Passage, Tokens
+from sentiment.inference.tokens import SECOND, Ids, Occlusion, Pair, Passage, Text, Tokens
 
 # Most characters per call, since the library keeps about 100 bytes per token alive during a call.
 # Ordinary batches are far smaller.
@@ -42,8 +42,13 @@ class Tokenizer:
     `min_tokens` is one more than the special tokens that it adds to every text.
     """
 
-    def __init__(self, model_dir: Path, max_tokens: int, max_windows: int = 1) -> None:
-        """Load from `model_dir`; raises ValueError if `max_tokens` is below `min_tokens`."""
+    def __init__(
+        self, model_dir: Path, max_tokens: int, max_windows: int = 1, *, token_types: bool = False
+    ) -> None:
+        """Load from `model_dir`; raises ValueError if `max_tokens` is below `min_tokens`.
+
+        `token_types` marks the tokens of the second text of a pair.
+        """
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
         self.min_tokens = self._tokenizer.num_special_tokens_to_add(False) + 1
@@ -54,6 +59,7 @@ class Tokenizer:
                 "model_max_length of its tokenizer_config.json."
             )
         self._max_tokens, self._max_windows = max_tokens, max_windows
+        self._token_types = token_types
         settings = _settings(model_dir)
         saved = self._tokenizer.truncation or {}
         self._side = settings.get("truncation_side") or saved.get("direction", "right")
@@ -61,16 +67,19 @@ class Tokenizer:
         self._tokenizer.encode_special_tokens = bool(settings.get("split_special_tokens"))
 
     def __call__(
-        self, texts: Sequence[str], options: Sequence[Options] | None = None
+        self, texts: Sequence[Text], options: Sequence[Options] | None = None
     ) -> list[Tokens]:
         """Tokenize `texts`, in order; no text may hold a surrogate.
 
         A text whose options have `max_tokens` is truncated to that many, or to the tokenizer's own
-        limit if that is less. Raises RuntimeError if the library panics.
+        limit if that is less. The longer text of a pair is truncated first, as in `transformers`.
+        Raises RuntimeError if the library panics.
         """
         options = options or [DEFAULT] * len(texts)
         tokens = self._windows(texts, [option.max_tokens for option in options])
         for index, (text, option) in enumerate(zip(texts, options, strict=True)):
+            if isinstance(text, Pair):
+                continue
             if option.sentences:
                 tokens[index] = replace(tokens[index], sentences=self._sentences(text))
             if option.explain_tokens:
@@ -78,22 +87,28 @@ class Tokenizer:
                 tokens[index] = replace(tokens[index], words=words)
         return tokens
 
-    def _windows(self, texts: Sequence[str], limits: Sequence[int | None]) -> list[Tokens]:
-        alike: dict[int | None, list[int]] = {}
-        for index, limit in enumerate(limits):
-            alike.setdefault(limit, []).append(index)
+    def _windows(self, texts: Sequence[Text], limits: Sequence[int | None]) -> list[Tokens]:
+        alike: dict[tuple[int | None, bool], list[int]] = {}
+        for index, (text, limit) in enumerate(zip(texts, limits, strict=True)):
+            alike.setdefault((limit, isinstance(text, Pair)), []).append(index)
         tokens: dict[int, Tokens] = {}
-        for limit, indices in alike.items():
-            most = self._max_windows if limit is None else 1
+        for (limit, are_pairs), indices in alike.items():
+            most = self._max_windows if limit is None and not are_pairs else 1
             self._truncate(limit, most)
             encodings = self._encode([texts[index] for index in indices])
             for index, encoding in zip(indices, encodings, strict=True):
                 windows = [encoding, *encoding.overflowing]
                 tokens[index] = Tokens(
-                    tuple(np.array(window.ids, np.int32) for window in windows[:most]),
+                    tuple(self._ids(window, are_pairs) for window in windows[:most]),
                     truncated=len(windows) > most,
                 )
         return [tokens[index] for index in range(len(texts))]
+
+    def _ids(self, encoding: tokenizers.Encoding, is_pair: bool) -> Ids:
+        ids = np.array(encoding.ids, np.int32)
+        if is_pair and self._token_types:
+            ids += SECOND * np.array(encoding.type_ids, np.int32)
+        return ids
 
     def _truncate(self, limit: int | None, windows: int) -> None:
         """Set the library's truncation; windows overlap so that no phrase is cut in all of them."""
@@ -125,7 +140,7 @@ class Tokenizer:
             most,
         )
 
-    def _encode(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
+    def _encode(self, texts: Sequence[Text]) -> list[tokenizers.Encoding]:
         return [
             encoding
             for part in _parts(texts)
@@ -133,7 +148,7 @@ class Tokenizer:
         ]
 
     @staticmethod
-    def _guarded(encode: Callable[[Any], Any], texts: Sequence[str]) -> list[tokenizers.Encoding]:
+    def _guarded(encode: Callable[[Any], Any], texts: Sequence[Any]) -> list[tokenizers.Encoding]:
         try:
             return list(encode(texts))
         except BaseException as error:
@@ -147,14 +162,15 @@ def _settings(model_dir: Path) -> dict[str, Any]:
     return dict(json.loads((model_dir / "tokenizer_config.json").read_text(encoding="utf-8")))
 
 
-def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
-    part: list[str] = []
+def _parts(texts: Sequence[Text]) -> Iterator[list[Any]]:
+    """Parts of `texts` as the library takes them, a pair as a tuple."""
+    part: list[Any] = []
     chars = 0
     for text in texts:
         if part and chars + len(text) > _CHARS_PER_CALL:
             yield part
             part, chars = [], 0
-        part.append(text)
+        part.append((text.text, text.text_pair) if isinstance(text, Pair) else text)
         chars += len(text)
     if part:
         yield part

@@ -1,11 +1,31 @@
 """What is scored for one text: its windows and, on request, its sentences and its variants."""
 
+from typing import Final
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-# Token ids, int32 [tokens].
+# Token ids, int32 [tokens]. In a pair, those of the second text have SECOND added, if the model
+# tells the two texts apart by token types.
 Ids = NDArray[np.int32]
+# No vocabulary has as many tokens.
+SECOND: Final = 1 << 24
+
+
+class Pair(Struct, frozen=True):
+    """Two texts that are scored as one input, such as a premise and a hypothesis."""
+
+    text: str
+    text_pair: str
+
+    def __len__(self) -> int:
+        """The number of characters."""
+        return len(self.text) + len(self.text_pair)
+
+
+# What gets one prediction.
+Text = str | Pair
 
 
 class Tokens(Struct, frozen=True):

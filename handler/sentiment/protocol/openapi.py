@@ -60,6 +60,7 @@ _HEADERS = {
     "x-request-id": ("string", "The id of this request in the log."),
 }
 # Keywords of a schema whose value may be the name of a limit.
+_PAIRS = "x-pairs"
 _LIMITED = ("maxLength", "maxItems", "minimum", "enum", "pattern")
 _RETRY_AFTER = {
     "retry-after": {
@@ -76,7 +77,7 @@ def render(model: ServedModel) -> str:
 
 def document(model: ServedModel) -> dict[str, Any]:
     """The document, as `json` writes it."""
-    operations = [dialect.OPERATION for dialect in ALL]
+    operations = [dialect.OPERATION for dialect in ALL if dialect.OPERATION.offered(model)]
     types = [kind for operation in operations for kind in _types(operation)]
     types += [ErrorAnswer, FrontEndError]
     references, schemas = msgspec.json.schema_components(types, ref_template=_REF)
@@ -137,7 +138,7 @@ def document(model: ServedModel) -> dict[str, Any]:
         "decided_labels": [*model.labels, UNCERTAIN],
         "language": rf"^((?:{'|'.join(model.settings.languages) or '.*'})(-[\s\S]*)?)?$",
     }
-    return dict(_filled_in(template, limits))
+    return dict(_filled_in(template, limits, pairs=model.takes_pairs))
 
 
 def _types(operation: Operation) -> Iterator[Any]:
@@ -249,13 +250,21 @@ def _error_references(names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _filled_in(node: Any, limits: Mapping[str, object]) -> Any:
-    """A copy of `node` with values in place of the names of limits."""
+def _filled_in(node: Any, limits: Mapping[str, object], *, pairs: bool) -> Any:
+    """A copy of `node` with values in place of the names of limits, and with `pairs` or without."""
     if isinstance(node, dict):
         return {
             key: limits[value]
             if key in _LIMITED and isinstance(value, str) and value in limits
-            else _filled_in(value, limits)
+            else _filled_in(value, limits, pairs=pairs)
             for key, value in node.items()
+            if key != _PAIRS
         }
-    return [_filled_in(entry, limits) for entry in node] if isinstance(node, list) else node
+    if isinstance(node, list):
+        kept = [entry for entry in node if pairs or not _is_pair(entry)]
+        return [_filled_in(entry, limits, pairs=pairs) for entry in kept]
+    return node
+
+
+def _is_pair(node: Any) -> bool:
+    return isinstance(node, dict) and _PAIRS in node

@@ -1,11 +1,13 @@
 """The options of the native dialects: which labels, how sure, and in what detail."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from sentiment.errors import RequestError, Validation
 from sentiment.inference.options import Options
+from sentiment.inference.tokens import Text
 from sentiment.protocol.request import Request
 from sentiment.served_model import ServedModel
 
@@ -30,7 +32,7 @@ class Reading(Struct, forbid_unknown_fields=True, kw_only=True):
     detail: Literal["sentences"] | None = None
     explain: bool | None = None
 
-    def request(self, texts: list[str | RequestError], model: ServedModel) -> Request:
+    def request(self, texts: Sequence[Text | RequestError], model: ServedModel) -> Request:
         """The request for `texts`, read like this; raises Validation for an unknown label."""
         options = Options(labels=self._labels(model), sentences=self.detail is not None)
         request = Request(texts, options, payload=self)

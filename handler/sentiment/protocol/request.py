@@ -1,6 +1,6 @@
 """One decoded request: its texts, each checked, and how their scores are computed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from msgspec import Struct
@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from sentiment.errors import Malformed, RequestError, TooLarge, TooManyTexts, Validation, all_good
 from sentiment.inference.options import DEFAULT, Options
+from sentiment.inference.tokens import Pair, Text
 from sentiment.protocol.body import type_name
+from sentiment.served_model import ServedModel
 from sentiment.settings import Settings
 
 
@@ -18,7 +20,7 @@ class Request(Struct, frozen=True):
     `payload` is the part of the body that the dialect needs to encode its answer.
     """
 
-    texts: list[str | RequestError]
+    texts: Sequence[Text | RequestError]
     options: Options = DEFAULT
     payload: Any = None
 
@@ -29,6 +31,9 @@ class Request(Struct, frozen=True):
 
 
 EMPTY_REQUEST = Request([])
+
+# Checks one entry of a list; raises RequestError.
+Check = Callable[[object, Settings], Text]
 
 
 def check_text(value: object, settings: Settings) -> str:
@@ -56,7 +61,16 @@ def check_text(value: object, settings: Settings) -> str:
     return value
 
 
-def check_texts(values: Sequence[object], settings: Settings) -> list[str | RequestError]:
+def check_pair(text: object, text_pair: object, model: ServedModel) -> Pair:
+    """Return two texts as a pair; raises what `check_text` raises, and Validation."""
+    if not model.takes_pairs:
+        raise Validation("This model scores single texts, not pairs: send each text as a string.")
+    return Pair(check_text(text, model.settings), check_text(text_pair, model.settings))
+
+
+def check_texts(
+    values: Sequence[object], settings: Settings, check: Check = check_text
+) -> list[Text | RequestError]:
     """Check many texts; raises TooManyTexts or Validation if there are too many or none."""
     if not values:
         raise Validation("There is no text in the list: send at least one.")
@@ -65,21 +79,23 @@ def check_texts(values: Sequence[object], settings: Settings) -> list[str | Requ
             f"The list has {len(values):,} texts; the most in one request is "
             f"{settings.max_texts_per_request:,}: send it in parts."
         )
-    checked: list[str | RequestError] = []
+    checked: list[Text | RequestError] = []
     for value in values:
         try:
-            checked.append(check_text(value, settings))
+            checked.append(check(value, settings))
         except RequestError as error:
             checked.append(error)
     return checked
 
 
-def check_all(values: str | Sequence[object], settings: Settings) -> list[str | RequestError]:
-    """Check one or many texts, for dialects without errors per text.
+def check_all(
+    values: object, settings: Settings, check: Check = check_text
+) -> list[Text | RequestError]:
+    """Check one text or a list of them, for dialects without errors per text.
 
     Raises what `check_texts` raises, and the first bad text's error, with its index if `values` is
     a list.
     """
-    if isinstance(values, str):
-        return [check_text(values, settings)]
-    return list(all_good(check_texts(values, settings), indexed=True))
+    if not isinstance(values, list):
+        return [check(values, settings)]
+    return list(all_good(check_texts(values, settings, check), indexed=True))

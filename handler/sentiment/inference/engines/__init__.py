@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sentiment.inference.checkpoint import Checkpoint
 from sentiment.inference.engines.engine import Engine
 from sentiment.inference.engines.onnx_engine import OnnxEngine
 from sentiment.inference.engines.openvino_engine import OpenvinoEngine
@@ -35,7 +36,9 @@ def load(
         from sentiment.inference.engines.torch_engine import TorchEngine
 
         layout = read_record(model_dir).get("torch", {}).get("layout", "padded")
-        return TorchEngine(model_dir, layout, threads, gpu if has_gpu(gpu) else None)
+        token_types = Checkpoint.read(model_dir).token_types
+        gpu = gpu if has_gpu(gpu) else None
+        return TorchEngine(model_dir, layout, threads, gpu, token_types=token_types)
     path = model_dir / MODEL_FILES[name]
     if not path.exists():
         raise ValueError(

@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.inference.tokens import SECOND
+
 # Which texts one call may score together.
 # packed: several texts per row, each of which attends only to itself (sequence packing).
 # padded: one text per row; short rows are padded.
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 # single: one text per call, for models whose rows influence each other.
 Layout = Literal["packed", "padded", "equal", "single"]
 
-# Rows of texts; a text is its token ids, int32 [tokens].
+# Rows of texts; a text is its `Ids`, int32 [tokens].
 Rows = Sequence[Sequence[NDArray[np.int32]]]
 
 
@@ -39,7 +41,8 @@ class Engine(Protocol):
 def arrays(rows: Rows, pad_token_id: int, pad_to_multiple_of: int) -> dict[str, NDArray[np.int64]]:
     """Model inputs for `rows`, by input name.
 
-    Of shape [rows, width]: `input_ids`, padded with `pad_token_id`; `segment_ids`, the number of a
+    Of shape [rows, width]: `input_ids`, padded with `pad_token_id`; `token_type_ids`, 1 for the
+    tokens of the second text of a pair, if the ids say so, else 0; `segment_ids`, the number of a
     token's text within its row, from 1, and 0 for padding; `attention_mask`, 1 for tokens and 0 for
     padding; `position_ids`, a token's position in its text, from 0.
     Of shape [texts]: `first_token`, the index of each text's first token in the flattened rows.
@@ -58,7 +61,8 @@ def arrays(rows: Rows, pad_token_id: int, pad_to_multiple_of: int) -> dict[str, 
             first_token.append(index * width + start)
             start += len(text)
     return {
-        "input_ids": input_ids,
+        "input_ids": input_ids & (SECOND - 1),
+        "token_type_ids": (input_ids >= SECOND).astype(np.int64),
         "segment_ids": segment_ids,
         "attention_mask": (segment_ids > 0).astype(np.int64),
         "position_ids": position_ids,

@@ -18,11 +18,19 @@ class TorchEngine:
     pad_to_multiple_of = 1
 
     def __init__(
-        self, model_dir: Path, layout: Layout, threads: int, gpu: int | None = None
+        self,
+        model_dir: Path,
+        layout: Layout,
+        threads: int,
+        gpu: int | None = None,
+        *,
+        token_types: bool = False,
     ) -> None:
+        """Load `model_dir`; `token_types` are an input only of models that need them for pairs."""
         telemetry.disable()
         torch.set_num_threads(threads)
         self.layout = layout
+        self._inputs = ["input_ids", "attention_mask", *(["token_type_ids"] if token_types else [])]
         self._device, dtype, self.best_microbatch_tokens = "cpu", torch.float32, 2048
         if gpu is not None:
             # Enough tokens to keep a GPU busy; not measured.
@@ -68,10 +76,7 @@ class TorchEngine:
             pad_token_id = next(number for number in range(len(last) + 1) if number not in last)
             self._config.pad_token_id = pad_token_id
         inputs = arrays([[text] for text in texts], pad_token_id, self.pad_to_multiple_of)
-        tensors = {
-            name: torch.from_numpy(inputs[name]).to(self._device)
-            for name in ("input_ids", "attention_mask")
-        }
+        tensors = {name: torch.from_numpy(inputs[name]).to(self._device) for name in self._inputs}
         logits: NDArray[np.float32] = self._model(**tensors).logits.float().cpu().numpy()
         return logits
 

@@ -23,6 +23,8 @@ from sentiment.protocol.dialects import (
     openai_moderations,
     sagemaker,
     tei,
+    zero_shot,
+    zero_shot_pipeline,
 )
 from sentiment.protocol.dialects.operation import BASE, Operation
 from sentiment.protocol.request import Request
@@ -53,10 +55,10 @@ class RecognisedDialect(Dialect, Protocol):
 
 
 DIALECTS: Mapping[Route, Sequence[RecognisedDialect]] = {
-    Route.PREDICTIONS: (hugging_face, native_many, native),
+    Route.PREDICTIONS: (zero_shot, hugging_face, native_many, native),
     Route.KSERVE: (kserve_v1, kserve_v2),
-    Route.INVOCATIONS: (sagemaker, tei),
-    Route.GRPC: (kserve_v1, kserve_v2, tei, hugging_face, native_many, native),
+    Route.INVOCATIONS: (zero_shot_pipeline, sagemaker, tei),
+    Route.GRPC: (zero_shot, kserve_v1, kserve_v2, tei, hugging_face, native_many, native),
 }
 
 # The dialects of hosted services' clients. AWS's add no path, but have a content type of their own.

@@ -19,7 +19,7 @@ from sentiment.served_model import ServedModel
 
 
 class HuggingFaceBody(PipelineBody):
-    """One text or many, never a pair of sentences. `options` of the hosted API are ignored."""
+    """Texts or pairs of texts. `options` of the hosted API are ignored."""
 
 
 OPERATION = Operation(

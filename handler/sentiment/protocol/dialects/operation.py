@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from sentiment.errors import RequestError
+from sentiment.served_model import ServedModel
 
 # These only document the checks of `request.check_text` and `check_texts`, whose errors are
 # clearer. A limit is the name of a setting, which the document replaces by its value. Unlike `\s`,
@@ -18,6 +19,19 @@ TextField = Annotated[str, Meta(extra_json_schema=A_TEXT)]
 # Any, so that a bad element gets an error of its own.
 TextsField = Annotated[
     list[Any], Meta(extra_json_schema=SOME | {"items": {"type": "string"} | A_TEXT})
+]
+# A pair of texts, for models that take them; the document leaves it out for others.
+_HALF = {"type": "string"} | A_TEXT
+A_PAIR = {
+    "type": "object",
+    "properties": {"text": _HALF, "text_pair": _HALF},
+    "required": ["text", "text_pair"],
+    "additionalProperties": False,
+    "x-pairs": True,
+}
+PairField = Annotated[dict[str, Any], Meta(extra_json_schema=A_PAIR)]
+TextsOrPairsField = Annotated[
+    list[Any], Meta(extra_json_schema=SOME | {"items": {"anyOf": [_HALF, A_PAIR]}})
 ]
 Label = Annotated[str, Meta(extra_json_schema={"enum": "labels"})]
 # The code of a language that the model reads.
@@ -36,6 +50,7 @@ class Operation:
     `bodies` and the possible `answers` are types that `msgspec` supports. `others` are the types of
     bodies that are not JSON, by content type. `example` is a body, as `json` loads it.
     `aliases` are further paths. `fail` makes the body of an error; None makes an ErrorAnswer.
+    `offered` tells whether a model can answer it at all.
     """
 
     name: str
@@ -48,6 +63,7 @@ class Operation:
     aliases: tuple[str, ...] = ()
     media_type: str = "application/json"
     fail: Callable[[RequestError], Any] | None = None
+    offered: Callable[[ServedModel], bool] = lambda model: True
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -1,9 +1,12 @@
 """Calls of `transformers`' text-classification pipeline, as Hugging Face clients send them.
 
+A pair of texts is {"text": "...", "text_pair": "..."}, for a model that takes pairs.
+
 Source: `TextClassificationPipeline.__call__`, whose other keyword arguments go to the tokenizer.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -11,10 +14,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sentiment.errors import Validation
 from sentiment.inference.activation import Activation
 from sentiment.inference.options import Options
+from sentiment.inference.tokens import Text
 from sentiment.protocol.body import Body, json_fields
-from sentiment.protocol.dialects.operation import TextField, TextsField
-from sentiment.protocol.request import Request, check_all
+from sentiment.protocol.dialects.operation import PairField, TextField, TextsOrPairsField
+from sentiment.protocol.request import Request, check_all, check_pair, check_text
 from sentiment.served_model import ServedModel
+from sentiment.settings import Settings
 from sentiment.validation import validate
 
 _EXAMPLE = '{"inputs": "...", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}'
@@ -56,7 +61,7 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
 class PipelineBody(Struct, forbid_unknown_fields=True):
     """The fields of a call; a dialect gives them the name of its own."""
 
-    inputs: TextField | TextsField
+    inputs: TextField | PairField | TextsOrPairsField
     parameters: PipelineParameters | None = None
     options: dict[str, Any] | None = None
 
@@ -68,9 +73,18 @@ def decode_call(body: Body, schema: type[PipelineBody], model: ServedModel) -> R
     """
     payload = validate(_lower_case_activation(json_fields(body)), schema, _EXAMPLE)
     payload.parameters = parameters = payload.parameters or PipelineParameters()
-    texts = check_all(payload.inputs, model.settings)
+    texts = check_all(payload.inputs, model.settings, partial(_check_input, model=model))
     options = Options(parameters.function_to_apply, max_tokens=parameters.max_tokens(model))
     return Request(texts, options, payload)
+
+
+def _check_input(value: object, settings: Settings, *, model: ServedModel) -> Text:
+    """A text, or a pair as an object with "text" and "text_pair"."""
+    if not isinstance(value, dict):
+        return check_text(value, settings)
+    if model.takes_pairs and value.keys() != {"text", "text_pair"}:
+        raise Validation('A pair has the fields "text" and "text_pair", and no others: send both.')
+    return check_pair(value.get("text"), value.get("text_pair"), model)
 
 
 def _lower_case_activation(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ _ROUTING = {"model_name", "model_version"}
 
 
 class SageMakerBody(PipelineBody):
-    """One text or many, never a pair of sentences. `options` of the hosted API are ignored."""
+    """Texts or pairs of texts. `options` of the hosted API are ignored."""
 
 
 OPERATION = Operation(
@@ -37,9 +37,14 @@ OPERATION = Operation(
 
 
 def recognise(body: Body) -> bool:
-    """JSON with "parameters" or "options", or with a query, which only /invocations needs."""
-    return not json_fields(body).keys().isdisjoint({"parameters", "options"}) or bool(
-        query_of(body)
+    """JSON with "parameters" or "options", a pair as an object, or a query."""
+    fields = json_fields(body)
+    inputs = fields.get("inputs")
+    entries = inputs if isinstance(inputs, list) else [inputs]
+    return (
+        not fields.keys().isdisjoint({"parameters", "options"})
+        or any(isinstance(entry, dict) for entry in entries)
+        or bool(query_of(body))  # TorchServe passes it on only here
     )
 
 

@@ -3,10 +3,11 @@
 {"inputs": "A lovely film.", "raw_scores": false, "truncate": null}
 -> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of such lists for a list of texts
 
-["a", "b"] and [["a"], ["b"]] are two texts; pairs of sentences are not supported. "truncate" is
-ignored: a long text is read in windows.
+["a", "b"] and [["a"], ["b"]] are two texts, and [["a", "b"]] is a pair, for a model that takes
+pairs. "truncate" is ignored: a long text is read in windows.
 """
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -14,21 +15,30 @@ from msgspec import Meta, Struct
 from sentiment.errors import Unsupported, Validation, all_good
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Results
+from sentiment.inference.tokens import Text
 from sentiment.protocol.body import Body, Json, json_fields
 from sentiment.protocol.dialects.operation import A_TEXT, BASE, SOME, Operation, TextField
 from sentiment.protocol.dialects.ranking import LabelScore, ranked
-from sentiment.protocol.request import Request, check_all
+from sentiment.protocol.request import Request, check_all, check_pair, check_text
 from sentiment.served_model import ServedModel
+from sentiment.settings import Settings
 from sentiment.validation import validate
 
 _EXAMPLE = '{"inputs": "..."}'
 _TEXT = {"type": "string"} | A_TEXT
-_ITEMS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1}]}
+_LIST = {"type": "array", "items": _TEXT}
+_ITEMS = {
+    "anyOf": [
+        _TEXT,
+        _LIST | {"minItems": 1, "maxItems": 1},
+        _LIST | {"minItems": 2, "maxItems": 2, "x-pairs": True},
+    ]
+}
 _OPTIONS = ("raw_scores", "truncate", "truncation_direction")
 
 
 class TeiBody(Struct, forbid_unknown_fields=True):
-    """One text or many, each possibly in a list of its own; `raw_scores` returns logits."""
+    """Texts, each possibly in a list of its own, or pairs in lists; `raw_scores` returns logits."""
 
     inputs: TextField | Annotated[list[Any], Meta(extra_json_schema=SOME | {"items": _ITEMS})]
     raw_scores: bool = False
@@ -60,10 +70,7 @@ def decode(body: Body, model: ServedModel) -> Request:
     if not isinstance(body, Json):
         raise Unsupported(f"Send JSON such as {_EXAMPLE}, and Content-Type: application/json.")
     payload = validate(body.value, TeiBody, _EXAMPLE)
-    inputs = payload.inputs
-    if isinstance(inputs, list):
-        inputs = [_unwrapped(index, entry) for index, entry in enumerate(inputs)]
-    texts = check_all(inputs, model.settings)
+    texts = check_all(payload.inputs, model.settings, partial(_check_input, model=model))
     return Request(texts, Options("none" if payload.raw_scores else None), payload)
 
 
@@ -76,12 +83,18 @@ def encode(
     return rankings if is_list else rankings[0]
 
 
-def _unwrapped(index: int, entry: object) -> object:
-    if not isinstance(entry, list):
-        return entry
-    if len(entry) != 1:
-        raise Validation(
-            f"At index {index}: There are {len(entry)} texts in one list, and pairs are not "
-            f"scored: send {_EXAMPLE}."
-        )
-    return entry[0]
+def _check_input(value: object, settings: Settings, *, model: ServedModel) -> Text:
+    """A text, possibly in a list of its own, or a pair in a list."""
+    match value:
+        case [text]:
+            return check_text(text, settings)
+        case [text, text_pair]:
+            return check_pair(text, text_pair, model)
+        case []:
+            raise Validation(f"There is no text in a list: send {_EXAMPLE}.")
+        case list():
+            raise Validation(
+                f"There are {len(value)} texts in one list, which is neither a text nor a pair: "
+                f"send {_EXAMPLE}."
+            )
+    return check_text(value, settings)

@@ -1,0 +1,169 @@
+"""Pairs of texts and the labels of a request, in the dialects that have them."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from sentiment.errors import RequestError, TooLarge, Validation
+from sentiment.inference.prediction import Prediction
+from sentiment.inference.tokens import Pair
+from sentiment.protocol import openapi
+from sentiment.protocol.body import Json
+from sentiment.protocol.dialects import dialect_of
+from sentiment.protocol.request import Request
+from sentiment.protocol.response import ok
+from sentiment.protocol.route import Route
+from sentiment.served_model import ServedModel
+from tests.unit.test_dialects import SERVICE
+
+PREDICTIONS, _, INVOCATIONS, GRPC = Route
+MODEL = ServedModel(
+    "nli",
+    "1.0",
+    ("contradiction", "neutral", "entailment"),
+    msgspec.structs.replace(SERVICE.settings, max_texts_per_request=6, max_chars_per_text=40),
+    min_tokens=3,
+    takes_pairs=True,
+)
+PAIR = {"text": "a", "text_pair": "b"}
+
+
+def decode(value: object, route: Route = PREDICTIONS, model: ServedModel = MODEL) -> Request:
+    return dialect_of(route, Json(value)).decode(Json(value), model)
+
+
+def answer(value: object, logits: list[list[float]], route: Route = PREDICTIONS) -> Any:
+    """The answer if the pairs have these logits, in the order of the labels."""
+    dialect = dialect_of(route, Json(value))
+    request = dialect.decode(Json(value), MODEL)
+    results: list[Prediction | RequestError] = [
+        Prediction("neutral", 0.0, dict(zip(MODEL.labels, row, strict=True)), tokens=3)
+        for row in logits
+    ]
+    assert len(results) == len(request.texts)
+    return json.loads(ok(dialect.encode(request, results, MODEL)).body)
+
+
+def zero_shot(inputs: object, labels: object, **parameters: object) -> dict[str, object]:
+    return {"inputs": inputs, "parameters": {"candidate_labels": labels, **parameters}}
+
+
+@pytest.mark.parametrize(
+    ("route", "inputs", "texts"),
+    [
+        (PREDICTIONS, PAIR, [Pair("a", "b")]),
+        (PREDICTIONS, [PAIR, "c"], [Pair("a", "b"), "c"]),
+        (INVOCATIONS, PAIR, [Pair("a", "b")]),
+        (INVOCATIONS, [PAIR, PAIR], [Pair("a", "b")] * 2),
+        (INVOCATIONS, [["a", "b"], ["c"], "d"], [Pair("a", "b"), "c", "d"]),
+        (INVOCATIONS, ["a", "b"], ["a", "b"]),
+        (GRPC, [["a", "b"]], [Pair("a", "b")]),
+    ],
+)
+def test_pairs_are_decoded(route: Route, inputs: object, texts: list[object]) -> None:
+    assert decode({"inputs": inputs}, route).texts == texts
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error"),
+    [
+        ({"text": "a", "text_pair": " "}, "The text is blank"),
+        ({"text": 3, "text_pair": "b"}, "must be a string, not a number"),
+        ({"text": "a"}, 'the fields "text" and "text_pair"'),
+        ({"text": "a", "text_pair": "b", "x": 1}, 'the fields "text" and "text_pair"'),
+        (["a", {"text": "a" * 41, "text_pair": "b"}], "At index 1: The text has 41 characters"),
+        ([["a", "b", "c"]], "At index 0: There are 3 texts in one list"),
+        ([[]], "At index 0: There is no text in a list"),
+    ],
+)
+def test_a_bad_pair_is_refused_with_its_place(inputs: object, error: str) -> None:
+    route = INVOCATIONS if isinstance(inputs, list) and isinstance(inputs[0], list) else PREDICTIONS
+    with pytest.raises(RequestError) as caught:
+        decode({"inputs": inputs}, route)
+    assert error in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("route", "value"),
+    [
+        (PREDICTIONS, {"inputs": PAIR}),
+        (INVOCATIONS, {"inputs": [["a", "b"]]}),
+    ],
+)
+def test_a_model_for_single_texts_refuses_pairs(route: Route, value: object) -> None:
+    with pytest.raises(Validation, match="single texts, not pairs"):
+        decode(value, route, SERVICE)
+
+
+def test_a_model_without_entailment_refuses_labels() -> None:
+    with pytest.raises(Validation, match="natural language inference"):
+        decode(zero_shot("a", ["x", "y"]), PREDICTIONS, SERVICE)
+
+
+def test_each_label_makes_a_pair_with_each_text() -> None:
+    request = decode(zero_shot(["a", "b"], " x, y ,", hypothesis_template="About {}!"))
+    assert request.texts == [
+        *(Pair("a", "About x!"), Pair("a", "About y!")),
+        *(Pair("b", "About x!"), Pair("b", "About y!")),
+    ]
+    assert request.options.activation == "none"
+
+
+def test_scores_of_labels_add_up_to_1_best_first() -> None:
+    ranking = answer(zero_shot("a", ["x", "y"]), [[0, 0, 1.0], [9, 9, 2.0]])
+    assert ranking == [
+        {"label": "y", "score": pytest.approx(0.731059)},
+        {"label": "x", "score": pytest.approx(0.268941)},
+    ]
+
+
+@pytest.mark.parametrize("labels", [["x"], ["x", "y"]])
+def test_independent_labels_are_entailed_or_contradicted(labels: list[str]) -> None:
+    value = zero_shot("a", labels, multi_label=len(labels) > 1)
+    ranking = answer(value, [[1.0, 7, 2.0]] * len(labels))
+    expected = [{"label": label, "score": pytest.approx(0.731059)} for label in labels]
+    assert ranking == expected
+
+
+def test_the_pipeline_has_one_object_per_text() -> None:
+    value = zero_shot(["a", "b"], ["x", "y"])
+    logits = [[0, 0, 1.0], [0, 0, 2.0], [0, 0, 2.0], [0, 0, 1.0]]
+    first, second = answer(value, logits, INVOCATIONS)
+    assert first == {
+        "sequence": "a",
+        "labels": ["y", "x"],
+        "scores": [pytest.approx(0.731059), pytest.approx(0.268941)],
+    }
+    assert (second["sequence"], second["labels"]) == ("b", ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "error"),
+    [
+        (zero_shot("a", []), Validation, "no label in candidate_labels"),
+        (zero_shot("a", " , "), Validation, "no label in candidate_labels"),
+        (zero_shot("a", [1]), Validation, "Expected a string"),
+        (zero_shot("a", ["x", " "]), Validation, "is blank"),
+        (zero_shot("a", ["x"], hypothesis_template="no place"), Validation, "needs one {}"),
+        (zero_shot("a", ["x"], hypothesis_template="{} {}"), Validation, "needs one {}"),
+        (zero_shot("a", ["x"], hypothesis_template="{0.__class__}"), Validation, "needs one {}"),
+        (zero_shot("a", ["x" * 41]), TooLarge, "characters"),
+        (zero_shot("a", list("1234567")), TooLarge, "7 pairs; the most in one request is 6"),
+        (zero_shot("a", ["x"], top_k=1), Validation, 'no field named "top_k"'),
+        (zero_shot(["a", " "], ["x"]), Validation, "At index 1"),
+    ],
+)
+def test_bad_labels_are_refused(value: object, kind: type[RequestError], error: str) -> None:
+    with pytest.raises(kind) as caught:
+        decode(value)
+    assert error in caught.value.message
+
+
+def test_the_document_shows_pairs_and_labels_only_for_a_model_that_takes_them() -> None:
+    for model, expected in ((MODEL, True), (SERVICE, False)):
+        document = openapi.render(model)
+        for word in ("text_pair", "candidate_labels"):
+            assert (word in document) == expected
+        assert "x-pairs" not in document
