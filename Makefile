@@ -119,5 +119,5 @@ endif
 
 # Packages the last packaged model again.
 $(ARCHIVE): $(shell find handler -name '*.py' -o -name '*.yaml' -o -name '*.html') $(wildcard model/*) \
-  $(wildcard scripts/archive/*) | .venv/.serve
+  $(wildcard scripts/archive/*.py scripts/archive/*.txt) | .venv/.serve
 	@$(VENV)/python -m scripts.archive.build
