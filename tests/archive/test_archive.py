@@ -144,14 +144,13 @@ def test_the_archive_loads(loads: dict[str, bool]) -> None:
 @pytest.mark.parametrize(
     ("changes", "labels"),
     [
-        ({"id2label": {0: "sad", 1: "so-so", 2: "glad"}}, ["sad", "so-so", "glad"]),
         ({"num_labels": 1}, ["LABEL_0"]),
         (
             {"num_labels": 4, "problem_type": "multi_label_classification"},
             ["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"],
         ),
     ],
-    ids=["three labels", "one logit", "multi-label"],
+    ids=["one logit", "multi-label"],
 )
 def test_any_classifier_is_packaged_with_its_own_labels(
     tmp_path: Path, changes: dict[str, Any], labels: list[str]

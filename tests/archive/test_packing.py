@@ -1,18 +1,15 @@
 """Each architecture is exported in the right variant, packed or padded."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from scripts.archive import build as archives
 from scripts.archive.packing import Packed, Padded, variants
-from sentiment.inference import engines
 from sentiment.inference.engines.engine import arrays
-from tests.checkpoints import MODEL, TINY
+from tests.checkpoints import TINY
 
 OTHER = {"vocab_size": 30_522, "pad_token_id": 0}
 
@@ -87,22 +84,3 @@ def test_a_model_whose_texts_see_each_other_is_not_packed(
         monkeypatch.setattr(pooler, "forward", lambda hidden: hidden.mean(1).tanh())
     ((variant, _),) = variants(model, pad_token_id=0)
     assert isinstance(variant, Padded)
-
-
-@pytest.mark.parametrize(
-    ("kind", "config", "packs"),
-    [
-        ("roberta", TINY | {"pad_token_id": 0, "max_position_embeddings": 66}, True),
-        ("deberta-v2", TINY | {"pad_token_id": 0, "max_position_embeddings": 64}, False),
-    ],
-)
-def test_packed_and_padded_exports_agree_with_torch(
-    tmp_path: Path, kind: str, config: dict[str, Any], packs: bool
-) -> None:
-    untrained(kind, **config).save_pretrained(tmp_path)
-    # The corpus has longer texts than these positions.
-    AutoTokenizer.from_pretrained(MODEL).save_pretrained(tmp_path)
-    archives.export(tmp_path)  # deletes an fp32 that computes something else
-    assert engines.load("fp32", tmp_path, pad_token_id=0, threads=1).layout == (
-        "packed" if packs else "padded"
-    )

@@ -37,7 +37,8 @@ def inference_server(
     checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     archive = tmp_path_factory.mktemp("store") / "sentiment.mar"
-    build(str(checkpoint), archive)
+    # `build` itself compares every score with transformers' pipeline.
+    assert build(str(checkpoint), archive) == ["contradiction", "neutral", "entailment"]
     with running(archive, tmp_path_factory.mktemp("server")) as server:
         yield server
 
