@@ -46,7 +46,12 @@ class Package:
         checkpoint = Checkpoint.read(self.folder)
         self.max_tokens = min(512, longest_input(self.folder, checkpoint.max_positions))
         self.takes_pairs = checkpoint.takes_pairs
-        self.tokenizer = Tokenizer(self.folder, self.max_tokens, token_types=checkpoint.token_types)
+        self.tokenizer = Tokenizer(
+            self.folder,
+            self.max_tokens,
+            takes_pairs=checkpoint.takes_pairs,
+            token_types=checkpoint.token_types,
+        )
         self.engines: dict[str, Engine] = {
             name: engines.load(name, self.folder, checkpoint.pad_token_id, THREADS)
             for name in self.record

@@ -34,7 +34,9 @@ class Reference:
         max_tokens = min(_MAX_TOKENS, longest_input(folder, checkpoint.max_positions))
         types = checkpoint.token_types
         self._takes_pairs = checkpoint.takes_pairs
-        self._tokenizer = Tokenizer(folder, max_tokens, token_types=types)
+        self._tokenizer = Tokenizer(
+            folder, max_tokens, takes_pairs=checkpoint.takes_pairs, token_types=types
+        )
         self.engine = TorchEngine(folder, "single", threads, token_types=types)
         self.texts = self.tokenize(probes(folder, max_tokens))
         self.logits = score_alone(self.engine, self.texts)

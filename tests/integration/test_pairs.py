@@ -134,6 +134,13 @@ def test_generated_requests_are_answered_as_the_document_says(address: str) -> N
     )
 
 
+def test_a_limit_without_room_for_two_texts_is_refused(address: str) -> None:
+    body = {"inputs": {"text": TEXT, "text_pair": OTHER}, "parameters": {"max_length": 3}}
+    response = requests.post(f"{address}/predictions/sentiment", json=body, timeout=30)
+    assert response.status_code == 422
+    assert '"max_length" must be at least 4' in response.json()["error"]
+
+
 def test_single_texts_and_pairs_share_a_batch(address: str) -> None:
     url = f"{address}/predictions/sentiment"
     pair = {"text": TEXT, "text_pair": OTHER}

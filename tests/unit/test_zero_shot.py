@@ -5,10 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from transformers import AutoTokenizer
 
 from sentiment.errors import RequestError, TooLarge, Validation
+from sentiment.inference.options import Options
 from sentiment.inference.prediction import Prediction
-from sentiment.inference.tokens import Pair
+from sentiment.inference.tokenizer import Tokenizer
+from sentiment.inference.tokens import SECOND, Pair
 from sentiment.protocol import openapi
 from sentiment.protocol.body import Json
 from sentiment.protocol.dialects import dialect_of
@@ -16,6 +19,7 @@ from sentiment.protocol.request import Request
 from sentiment.protocol.response import ok
 from sentiment.protocol.route import Route
 from sentiment.served_model import ServedModel
+from tests.checkpoints import MODEL as CHECKPOINT
 from tests.unit.test_dialects import SERVICE
 
 PREDICTIONS, _, INVOCATIONS, GRPC = Route
@@ -100,6 +104,21 @@ def test_a_model_for_single_texts_refuses_pairs(route: Route, value: object) -> 
 def test_a_model_without_entailment_refuses_labels() -> None:
     with pytest.raises(Validation, match="natural language inference"):
         decode(zero_shot("a", ["x", "y"]), PREDICTIONS, SERVICE)
+
+
+@pytest.mark.parametrize("limit", [4, 5, 6, 11, 16])
+def test_a_long_pair_is_truncated_as_in_transformers(limit: int) -> None:
+    reference = AutoTokenizer.from_pretrained(CHECKPOINT)
+    tokenizer = Tokenizer(CHECKPOINT, 16, 8, takes_pairs=True, token_types=True)
+    assert tokenizer.min_tokens == 4
+    for first, second in (("word " * 30, "two words"), ("two words", "word " * 30)):
+        (tokens,) = tokenizer([Pair(first, second)], [Options(max_tokens=limit)])
+        expected = reference(
+            first, second, truncation=True, max_length=limit, return_token_type_ids=True
+        )
+        assert (tokens.ids % SECOND).tolist() == expected["input_ids"]
+        assert (tokens.ids // SECOND).tolist() == expected["token_type_ids"]
+        assert (len(tokens.windows), tokens.truncated) == (1, True)
 
 
 def test_each_label_makes_a_pair_with_each_text() -> None:

@@ -64,7 +64,11 @@ class Classifier:
         self._activation = activation_for(checkpoint.problem_type, len(checkpoint.labels))
         self.takes_pairs = checkpoint.takes_pairs
         self.tokenizer = Tokenizer(
-            model_dir, self.max_tokens, max_windows, token_types=checkpoint.token_types
+            model_dir,
+            self.max_tokens,
+            max_windows,
+            takes_pairs=checkpoint.takes_pairs,
+            token_types=checkpoint.token_types,
         )
 
     def facts(self) -> dict[str, object]:

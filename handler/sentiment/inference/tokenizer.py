@@ -39,11 +39,18 @@ def longest_input(model_dir: Path, positions: int | None) -> int:
 class Tokenizer:
     """Tokenizes with a checkpoint's own tokenizer, in windows of up to `max_tokens`.
 
-    `min_tokens` is one more than the special tokens that it adds to every text.
+    `min_tokens` is one more than the special tokens that it adds to every text, or to every pair if
+    the checkpoint takes pairs.
     """
 
     def __init__(
-        self, model_dir: Path, max_tokens: int, max_windows: int = 1, *, token_types: bool = False
+        self,
+        model_dir: Path,
+        max_tokens: int,
+        max_windows: int = 1,
+        *,
+        takes_pairs: bool = False,
+        token_types: bool = False,
     ) -> None:
         """Load from `model_dir`; raises ValueError if `max_tokens` is below `min_tokens`.
 
@@ -51,7 +58,8 @@ class Tokenizer:
         """
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self.min_tokens = self._tokenizer.num_special_tokens_to_add(False) + 1
+        # With fewer, the library does not truncate at all.
+        self.min_tokens = self._tokenizer.num_special_tokens_to_add(takes_pairs) + 1
         if max_tokens < self.min_tokens:
             raise ValueError(
                 f"model-config.yaml: handler.max_tokens must be at least {self.min_tokens}, since "
