@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import environments, machine
 from benchmarks.load import loads, texts
 from benchmarks.load.arguments import add_texts, positive
 from benchmarks.load.prerequisites import check_archive, check_wrk
@@ -37,6 +37,7 @@ def main() -> None:
     results = Results.read(args.results) if args.resume else plan(args, corpora)
     if set(corpora) != {load.corpus for load in results.loads}:
         raise Failure("The interrupted run used different texts: pass the same TEXTS.")
+    environments.install([BY_NAME[name] for name in results.servers])
     # A server may have failed because the run was interrupted.
     results.broken.clear()
     results.write(args.results)

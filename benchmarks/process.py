@@ -18,7 +18,13 @@ class PeerProcess:
     """A running peer; `folder` is its working directory and holds its log."""
 
     def __init__(
-        self, module: str, folder: Path, archive: Path, unpacked: Path | None, port: int = 0
+        self,
+        module: str,
+        folder: Path,
+        archive: Path,
+        unpacked: Path | None,
+        port: int = 0,
+        python: Path = Path(sys.executable),
     ) -> None:
         """Start it.
 
@@ -37,7 +43,7 @@ class PeerProcess:
         with self.log.open("wb") as log:
             # In its own session, so that Ctrl-C reaches it only through `stop`.
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", f"benchmarks.peers.{module}"],
+                [python, "-m", f"benchmarks.peers.{module}"],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.PIPE,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from benchmarks import environments
 from benchmarks.label_check import labels_in
 from benchmarks.load import closed_loop, open_loop
 from benchmarks.load.loads import Load
@@ -63,7 +64,12 @@ class HttpTarget:
         (port,) = free_ports(1)
         self._base = f"http://127.0.0.1:{port}"
         self._process = PeerProcess(
-            server.module, folder, archive, unpacked if server.own_engine else None, port
+            server.module,
+            folder,
+            archive,
+            unpacked if server.own_engine else None,
+            port,
+            environments.python(server),
         )
         try:
             self._wait()
@@ -86,13 +92,13 @@ class HttpTarget:
 
     def warm_up(self, texts: Sequence[str], seconds: int) -> None:
         """Run a load without measuring it."""
-        closed_loop.run(self._url(1), bodies(texts, 1), self._folder / "bodies", 32, seconds)
+        closed_loop.run(self._url(1), self._bodies(texts, 1), self._folder / "bodies", 32, seconds)
 
     def measure(
         self, load: Load, texts: Sequence[str], number: int, speed: float | None
     ) -> Measurement:
         """Measure a closed or an open loop."""
-        payloads = bodies(texts, load.texts)
+        payloads = self._bodies(texts, load.texts)
         if load.rate:
             return self._measure_open(load, payloads, number)
         seconds = duration(load, speed)
@@ -165,12 +171,12 @@ class HttpTarget:
             status, answer = self._post(texts, 30)
             if status != 200:
                 raise Failure(f"it answers with status {status}", self._process.last_lines())
-            return list(labels_in(json.loads(answer), labels))
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return list(labels_in(self._server.read(json.loads(answer)), labels))
+        except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
             raise Failure(f"it does not answer: {error}", self._process.last_lines()) from None
 
     def _post(self, texts: Sequence[str], timeout: float) -> tuple[int, bytes]:
-        (body,) = bodies(texts, len(texts))
+        (body,) = self._bodies(texts, len(texts))
         address = urlsplit(self._url(len(texts)))
         connection = http.client.HTTPConnection(address.netloc, timeout=timeout)
         try:
@@ -180,6 +186,9 @@ class HttpTarget:
             return response.status, response.read()
         finally:
             connection.close()
+
+    def _bodies(self, texts: Sequence[str], size: int) -> list[bytes]:
+        return bodies(texts, size, self._server.content)
 
     def _url(self, texts: int) -> str:
         return self._base + (self._server.path if texts == 1 else self._server.path_many)

@@ -3,8 +3,9 @@
 import json
 import random
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -73,14 +74,17 @@ def distinct(texts: Sequence[str], count: int = DISTINCT) -> list[str]:
     return [f"({r}) {text}" if r else text for r in range(rounds) for text in texts]
 
 
-def bodies(texts: Sequence[str], size: int) -> list[bytes]:
+def text_or_texts(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the content of a request that this service and most peers take."""
+    return {"text": texts[0]} if len(texts) == 1 else {"texts": list(texts)}
+
+
+def bodies(
+    texts: Sequence[str], size: int, content: Callable[[Sequence[str]], object] = text_or_texts
+) -> list[bytes]:
     """Return JSON request bodies with `size` texts each."""
-    if size == 1:
-        return [json.dumps({"text": text}).encode() for text in texts]
-    return [
-        json.dumps({"texts": texts[i : i + size]}).encode()
-        for i in range(0, len(texts) - size + 1, size)
-    ]
+    starts = range(0, len(texts) - size + 1, size)
+    return [json.dumps(content(texts[start : start + size])).encode() for start in starts]
 
 
 def lengths(corpora: Mapping[str, Sequence[str]], model: Path) -> dict[str, dict[str, float]]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import uvicorn
@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from benchmarks.peers.checkpoint import MAX_TEXTS, Checkpoint, Scored
 
 WAIT_SECONDS = 0.010
+
+Score = Callable[[Sequence[str]], Sequence[Scored]]
 
 
 class One(BaseModel):
@@ -30,8 +32,9 @@ class Many(BaseModel):
 class Batcher:
     """Scores texts that arrive at about the same time in one batch."""
 
-    def __init__(self) -> None:
-        self._checkpoint = Checkpoint()
+    def __init__(self, score: Score) -> None:
+        """`score` is called with up to `MAX_TEXTS` texts, in a thread."""
+        self._score = score
         self._queue: asyncio.Queue[tuple[str, asyncio.Future[Scored]]] = asyncio.Queue()
 
     async def score(self, text: str) -> Scored:
@@ -48,23 +51,23 @@ class Batcher:
             while len(batch) < MAX_TEXTS and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             texts = [text for text, _ in batch]
-            scored = await asyncio.to_thread(self._checkpoint.score, texts)
+            scored = await asyncio.to_thread(self._score, texts)
             for (_, answer), result in zip(batch, scored, strict=True):
                 if not answer.done():
                     answer.set_result(result)
 
 
-@contextlib.asynccontextmanager
-async def _batching(app: FastAPI) -> AsyncIterator[None]:
-    app.state.batcher = Batcher()
-    loop = asyncio.create_task(app.state.batcher.run())
-    yield
-    loop.cancel()
+def create(load: Callable[[], Score]) -> FastAPI:
+    """Return the application; `load` loads the model when it starts."""
 
+    @contextlib.asynccontextmanager
+    async def batching(app: FastAPI) -> AsyncIterator[None]:
+        app.state.batcher = Batcher(load())
+        loop = asyncio.create_task(app.state.batcher.run())
+        yield
+        loop.cancel()
 
-def create() -> FastAPI:
-    """Return the application."""
-    app = FastAPI(lifespan=_batching)
+    app = FastAPI(lifespan=batching)
 
     @app.post("/predict")
     async def predict(body: One) -> Any:
@@ -77,5 +80,11 @@ def create() -> FastAPI:
     return app
 
 
+def serve(load: Callable[[], Score]) -> None:
+    """Serve the application until SIGTERM."""
+    port = int(os.environ["PORT"])
+    uvicorn.run(create(load), host="127.0.0.1", port=port, log_level="warning")
+
+
 if __name__ == "__main__":
-    uvicorn.run(create(), host="127.0.0.1", port=int(os.environ["PORT"]), log_level="warning")
+    serve(lambda: Checkpoint().score)

@@ -25,8 +25,12 @@ QUIET = 10.0
 NOTES = """\
 - All servers run on the same machine as the load, one at a time. wrk has one thread, which uses
   some of the CPU; 9 has all of it.
-- 1 to 6 run the same fp32 checkpoint with PyTorch, on all cores. 2 to 6 wait up to 10 ms for up
-  to 32 requests. 7, 8 and 9 run the engine of the archive, with the configuration that ships.
+- 1 to 6c run the same fp32 checkpoint with PyTorch, on all cores; 6d and 6e run what ONNX Runtime
+  makes of it in int8. 2 to 6e form batches of up to 32 requests or texts, and most of them wait up
+  to 10 ms for more; BentoML and Infinity decide themselves how long. 7, 8 and 9 run the engine of
+  the archive, with the configuration that ships.
+- Inside a batch, 6c and 6d still score one text after another: MLServer takes 0, the id of BERT's
+  pad token, for none, and Infinity calls the pipeline of `transformers` without a batch size.
 - 3 truncates every text to 150 tokens, as TorchServe's example does, so it computes less than the
   others for reviews.
 - 9 scores as many texts per call as there are per request, one call after another. Connections
@@ -42,9 +46,7 @@ NOTES = """\
   sent, in most rounds. Higher rates are then not measured, and count as the same.
 - A server is measured only if it gives the same labels as the fp32 model.
 - The same text is not sent twice within 2,048. If there are fewer, repeated texts are numbered.
-- BentoML is left out. At the time of writing, its release 1.4.40 required a certifi that did not
-  exist (2026.10.19 or newer), and 1.4.38 required OpenTelemetry packages that are incompatible
-  with those pinned here. Ray Serve takes its place.
+- 6a to 6d have environments of their own, whose packages are in benchmarks/peers/packages.
 """
 
 
