@@ -56,9 +56,10 @@ format: .venv/.check  ## Format the code
 docs: .venv/.serve  ## Write docs/openapi.json, after changing a dialect
 	@PYTHONPATH=handler $(VENV)/python -m scripts.openapi
 
-# SERVERS="service engine" selects servers. ROUNDS and SECONDS set how often and how long each load is
-# measured. TEXTS="a.txt b.txt" are your own files with one text per line. RESUME=1 continues an
-# interrupted run.
+# SERVERS="service engine" selects servers; bentoml, triton, mlserver and infinity are measured only if
+# they are named, since each installs packages of its own. ROUNDS and SECONDS set how often and how long
+# each load is measured. TEXTS="a.txt b.txt" are your own files with one text per line. RESUME=1
+# continues an interrupted run.
 bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Compare this with other servers: make bench QUICK=1
 	@$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(if $(RESUME),--resume) \
 	$(if $(SERVERS),--servers $(SERVERS)) $(if $(TEXTS),--texts $(TEXTS)) \

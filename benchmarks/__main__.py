@@ -22,6 +22,9 @@ from benchmarks.servers import BY_NAME, SERVERS
 from scripts.failure import Failure, reports_failures
 from scripts.paths import ARCHIVE, MODEL
 
+# The others need gigabytes of packages.
+DEFAULT = [server.name for server in SERVERS if not server.own_packages]
+
 BUNDLED = "written for this project"
 
 
@@ -58,8 +61,8 @@ def arguments() -> argparse.Namespace:
         nargs="+",
         choices=list(BY_NAME),
         metavar="NAME",
-        default=list(BY_NAME),
-        help="any of " + ", ".join(BY_NAME) + " (default: all)",
+        default=DEFAULT,
+        help="any of " + ", ".join(BY_NAME) + " (default: those without packages of their own)",
     )
     parser.add_argument("--rounds", type=positive, help="default: 3, or 1 with --quick")
     parser.add_argument(
@@ -97,7 +100,7 @@ def plan(args: argparse.Namespace, corpora: dict[str, list[str]]) -> Results:
 def command(args: argparse.Namespace) -> str:
     """Return the `make` command that repeats this run."""
     words = ["make bench", *(["QUICK=1"] if args.quick else [])]
-    if set(args.servers) != set(BY_NAME):
+    if set(args.servers) != set(DEFAULT):
         words.append(f'SERVERS="{" ".join(args.servers)}"')
     if args.texts:
         words.append(f'TEXTS="{" ".join(path.name for path in args.texts)}"')
