@@ -50,7 +50,7 @@ def save_checkpoint(model: str, folder: Path, *, pairs: bool = False) -> tuple[l
         if calibration:
             shutil.copyfile(calibration, folder / CALIBRATION)
         if pairs or is_inference(labels):
-            save_pairs(model, checkpoint, tokenizer, folder)
+            _save_pairs(model, checkpoint, tokenizer, folder, needed=pairs)
     except Failure:
         raise
     except Exception as error:  # the loaders of three libraries raise errors of any type
@@ -129,6 +129,15 @@ def _check_weights(model: str, checkpoint: Any, report: dict[str, Any]) -> None:
                 f"{model} has weights that are not numbers (NaN or infinite, in {name}): its "
                 "training diverged; take an earlier checkpoint."
             )
+
+
+def _save_pairs(model: str, checkpoint: Any, tokenizer: Any, folder: Path, *, needed: bool) -> None:
+    try:
+        save_pairs(model, checkpoint, tokenizer, folder)
+    except Failure as failure:
+        if needed:
+            raise
+        print(f"{failure} It is packaged for single texts.", flush=True)
 
 
 def _embedding_rows(checkpoint: Any) -> int | None:

@@ -39,6 +39,7 @@ def save_pairs(model: str, checkpoint: Any, tokenizer: Any, folder: Path) -> Non
             ids, mask = inputs["input_ids"], inputs["attention_mask"]
             without = checkpoint(input_ids=ids, attention_mask=mask).logits
     except Exception as error:
-        raise Failure(f"{model} cannot score pairs of texts: {first_line(error)}") from None
+        reason = first_line(error).rstrip(".")
+        raise Failure(f"{model} cannot score pairs of texts: {reason}.") from None
     token_types = not torch.allclose(without, expected, rtol=1e-4, atol=1e-6)
     (folder / PAIRS).write_text(json.dumps({"token_types": token_types}), encoding="utf-8")

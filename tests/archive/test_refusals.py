@@ -11,8 +11,12 @@ from safetensors.torch import load_file, save_file
 from scripts.archive.build import request_limits
 from scripts.archive.checkpoint import save_checkpoint
 from scripts.archive.labels import check_size
+from scripts.archive.pairs import PAIRS
 from scripts.failure import Failure
 from tests.checkpoints import TINY, checkpoint, edit
+from tests.vocabularies import wordpiece
+from tests.zoo import BERT, INFERENCE, Kind
+from tests.zoo_packaging import make
 
 LIMITS = request_limits()
 
@@ -25,6 +29,20 @@ def refusal(model: Path, tmp_path: Path) -> str:
     assert "\n" not in sentence
     assert len(sentence) < 400
     return sentence
+
+
+def test_pairs_that_cannot_be_scored_are_refused_only_if_they_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = INFERENCE | {"type_vocab_size": 1}  # the tokenizer has a second type
+    saved = make(
+        Kind("BERT", "bert", BERT, lambda: wordpiece("BertTokenizer"), changes), tmp_path / "own"
+    )
+    save_checkpoint(str(saved), tmp_path / "single")
+    assert "cannot score pairs" in capsys.readouterr().out
+    assert not (tmp_path / "single" / PAIRS).exists()
+    with pytest.raises(Failure, match="cannot score pairs of texts"):
+        save_checkpoint(str(saved), tmp_path / "pairs", pairs=True)
 
 
 @pytest.mark.parametrize(
