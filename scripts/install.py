@@ -61,9 +61,6 @@ def pip_install(group: str) -> bool:
 def _pip(*arguments: str) -> bool:
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq"]
     options = ["--disable-pip-version-check", "-c", "constraints.txt"]
-    if not sys.dont_write_bytecode:
-        # Python compiles a module when it is first imported, and most of them never are.
-        options.append("--no-compile")
     return subprocess.run([*pip, *options, *arguments], cwd=ROOT).returncode == 0
 
 
