@@ -44,9 +44,11 @@ class Padded(torch.nn.Module):
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Ids, mask and types, [rows, width] -> logits [rows, labels]."""
-        logits: torch.Tensor = self.model(
-            input_ids=input_ids, attention_mask=attention_mask, **_types(token_type_ids)
-        ).logits
+        mask = {"attention_mask": attention_mask}
+        return self._logits({"input_ids": input_ids, **mask, **_types(token_type_ids)})
+
+    def _logits(self, inputs: Inputs) -> torch.Tensor:
+        logits: torch.Tensor = self.model(**inputs).logits
         return logits
 
 
@@ -57,21 +59,13 @@ class LastToken(Padded):
     one finds it by the attention mask.
     """
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        token_type_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Ids, mask and types, [rows, width] -> logits [rows, labels]."""
+    def _logits(self, inputs: Inputs) -> torch.Tensor:
         hidden = self.model.base_model(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            use_cache=False,
-            **_types(token_type_ids),
+            **inputs, use_cache=False
         ).last_hidden_state  # [rows, width, size]
         rows = torch.arange(hidden.shape[0])
-        logits: torch.Tensor = self.model.score(hidden[rows, attention_mask.sum(1) - 1])
+        last = inputs["attention_mask"].sum(1) - 1
+        logits: torch.Tensor = self.model.score(hidden[rows, last])
         return logits
 
 
@@ -82,18 +76,13 @@ class LastEndOfSequence(Padded):
     tokens of the other rows.
     """
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        token_type_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Ids, mask and types, [rows, width] -> logits [rows, labels]."""
-        others = _types(token_type_ids)
+    def _logits(self, inputs: Inputs) -> torch.Tensor:
+        input_ids = inputs["input_ids"]
+        decoder: Inputs = {}
         if hasattr(self.model, "_shift_right"):  # T5's base model does not do it itself
-            others["decoder_input_ids"] = self.model._shift_right(input_ids)
+            decoder = {"decoder_input_ids": self.model._shift_right(input_ids)}
         hidden = self.model.base_model(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **others
+            **inputs, **decoder, use_cache=False
         ).last_hidden_state  # [rows, width, size]
         places = torch.arange(input_ids.shape[1])
         ends = torch.where(input_ids == self.model.config.eos_token_id, places, 0)

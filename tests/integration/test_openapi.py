@@ -1,8 +1,6 @@
 """The served OpenAPI document is the committed one, and describes the service correctly."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from openapi_spec_validator import validate
 from scripts.launcher.server import Server
 from scripts.openapi import shipped
 from scripts.paths import ROOT
+from tests.integration.fuzzing import fuzz
 from tests.integration.load import Counters, counted
 
 COMMITTED = ROOT / "docs" / "openapi.json"
@@ -59,20 +58,8 @@ def test_generated_requests_are_answered_as_the_document_says(
     """No 5xx, only documented answers; valid bodies are accepted and others refused."""
     before = counters()
     report = tmp_path / "report.json"
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("schemathesis"),
-            *("--config-file", "tests/integration/schemathesis.toml"),
-            *("run", f"{url}/1.0/openapi.json", "--url", server.properties.inference),
-            *("--max-examples", str(EXAMPLES), "--seed", "1"),
-            *("--report-json-path", report),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-20_000:]
+    address = server.properties.inference
+    fuzz(address, "schemathesis.toml", EXAMPLES, "--report-json-path", report)
     cases = json.loads(report.read_text())["test_cases"]["generated"]
     assert cases >= 5_000  # with 650 examples for each of five operations
     reached = counted(counters, before, cases)["sentiment_requests_total"]

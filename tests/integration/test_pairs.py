@@ -1,7 +1,5 @@
 """Pairs and zero-shot labels are scored as in `transformers`, by a model trained on pairs."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,8 @@ import transformers
 
 from scripts.archive.build import build
 from scripts.launcher.server import Server
-from scripts.paths import ROOT
 from tests.conftest import running
+from tests.integration.fuzzing import fuzz
 from tests.zoo import ZOO
 from tests.zoo_packaging import make
 
@@ -114,20 +112,8 @@ def test_sagemaker_gets_what_the_pipeline_returns(address: str, checkpoint: Path
 
 def test_generated_requests_are_answered_as_the_document_says(address: str) -> None:
     paths = ("/predictions/sentiment", "/invocations", "/sentiment/predict")
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("schemathesis"),
-            *("--config-file", "tests/integration/schemathesis_pairs.toml"),
-            *("run", f"{address}/predictions/sentiment/1.0/openapi.json", "--url", address),
-            *("--max-examples", str(EXAMPLES), "--seed", "1"),
-            *(argument for path in paths for argument in ("--include-path", path)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-20_000:]
+    options = [option for path in paths for option in ("--include-path", path)]
+    fuzz(address, "schemathesis_pairs.toml", EXAMPLES, *options)
     assert (
         "candidate_labels"
         in requests.get(f"{address}/predictions/sentiment/1.0/openapi.json", timeout=10).text

@@ -13,7 +13,7 @@ import msgspec
 from sentiment import __version__
 from sentiment.errors import ErrorAnswer, RequestError
 from sentiment.protocol.dialects import ALL
-from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.dialects.operation import PAIRS_ONLY, Operation
 from sentiment.protocol.reading import UNCERTAIN
 from sentiment.served_model import ServedModel
 
@@ -60,7 +60,6 @@ _HEADERS = {
     "x-request-id": ("string", "The id of this request in the log."),
 }
 # Keywords of a schema whose value may be the name of a limit.
-_PAIRS = "x-pairs"
 _LIMITED = ("maxLength", "maxItems", "minimum", "enum", "pattern")
 _RETRY_AFTER = {
     "retry-after": {
@@ -258,7 +257,7 @@ def _filled_in(node: Any, limits: Mapping[str, object], *, pairs: bool) -> Any:
             if key in _LIMITED and isinstance(value, str) and value in limits
             else _filled_in(value, limits, pairs=pairs)
             for key, value in node.items()
-            if key != _PAIRS
+            if key != PAIRS_ONLY
         }
     if isinstance(node, list):
         kept = [entry for entry in node if pairs or not _is_pair(entry)]
@@ -267,4 +266,4 @@ def _filled_in(node: Any, limits: Mapping[str, object], *, pairs: bool) -> Any:
 
 
 def _is_pair(node: Any) -> bool:
-    return isinstance(node, dict) and _PAIRS in node
+    return isinstance(node, dict) and PAIRS_ONLY in node

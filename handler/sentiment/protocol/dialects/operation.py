@@ -20,14 +20,15 @@ TextField = Annotated[str, Meta(extra_json_schema=A_TEXT)]
 TextsField = Annotated[
     list[Any], Meta(extra_json_schema=SOME | {"items": {"type": "string"} | A_TEXT})
 ]
-# A pair of texts, for models that take them; the document leaves it out for others.
+# Marks a schema that the document leaves out for a model that takes no pairs.
+PAIRS_ONLY = "x-pairs"
 _HALF = {"type": "string"} | A_TEXT
 A_PAIR = {
     "type": "object",
     "properties": {"text": _HALF, "text_pair": _HALF},
     "required": ["text", "text_pair"],
     "additionalProperties": False,
-    "x-pairs": True,
+    PAIRS_ONLY: True,
 }
 PairField = Annotated[dict[str, Any], Meta(extra_json_schema=A_PAIR)]
 TextsOrPairsField = Annotated[

@@ -17,7 +17,14 @@ from sentiment.inference.options import Options
 from sentiment.inference.prediction import Results
 from sentiment.inference.tokens import Text
 from sentiment.protocol.body import Body, Json, json_fields
-from sentiment.protocol.dialects.operation import A_TEXT, BASE, SOME, Operation, TextField
+from sentiment.protocol.dialects.operation import (
+    A_TEXT,
+    BASE,
+    PAIRS_ONLY,
+    SOME,
+    Operation,
+    TextField,
+)
 from sentiment.protocol.dialects.ranking import LabelScore, ranked
 from sentiment.protocol.request import Request, check_all, check_pair, check_text
 from sentiment.served_model import ServedModel
@@ -31,7 +38,7 @@ _ITEMS = {
     "anyOf": [
         _TEXT,
         _LIST | {"minItems": 1, "maxItems": 1},
-        _LIST | {"minItems": 2, "maxItems": 2, "x-pairs": True},
+        _LIST | {"minItems": 2, "maxItems": 2, PAIRS_ONLY: True},
     ]
 }
 _OPTIONS = ("raw_scores", "truncate", "truncation_direction")

@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import Struct
 
 from sentiment.inference.prediction import Results
-from sentiment.protocol.body import Body
 from sentiment.protocol.dialects import zero_shot
 from sentiment.protocol.dialects.operation import Operation
 from sentiment.protocol.request import Request
@@ -37,12 +36,7 @@ OPERATION = Operation(
     offered=zero_shot.offered,
 )
 
-recognise = zero_shot.recognise
-
-
-def decode(body: Body, model: ServedModel) -> Request:
-    """See `zero_shot.decode`."""
-    return zero_shot.decode(body, model)
+recognise, decode = zero_shot.recognise, zero_shot.decode
 
 
 def encode(request: Request, results: Results, model: ServedModel) -> Any:
