@@ -1,6 +1,7 @@
 """Every error that a client of the front gets is the contract's JSON."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,6 +49,33 @@ def test_errors_of_the_handler_pass_unchanged(send: Send, server: Server) -> Non
         error_type(through)
     wrong_type = send(url, data=b"<a/>", headers={"Content-Type": "text/xml; charset=x"})
     assert (wrong_type.status_code, error_type(wrong_type)) == (415, "Unsupported")
+
+
+def test_a_timeout_counts_from_the_front_on(send: Send, server: Server) -> None:
+    """Of the same two requests, the one that came through the front was too long in the queue."""
+    java = server.java()
+    assert java is not None
+    (worker,) = java.children()
+    url, headers = "/predictions/sentiment", {"grpc-timeout": "300m", "X-Request-Start": "t=1"}
+    direct = server.properties.inference + url
+    send(url, json=GOOD)  # connects
+    with ThreadPoolExecutor(2) as pool:
+        worker.suspend()
+        try:
+            late = pool.submit(send, url, json=GOOD, headers=headers)
+            served = pool.submit(
+                requests.post,
+                *(direct, None, GOOD),
+                headers={"grpc-timeout": "300m"},
+                timeout=60,
+            )
+            time.sleep(1)
+        finally:
+            worker.resume()
+        assert (late.result().status_code, error_type(late.result())) == (504, "DeadlineExceeded")
+        assert served.result().status_code == 200
+    # What a client says about the moment of its arrival does not count.
+    assert send(url, json=GOOD, headers=headers | {"grpc-timeout": "60S"}).status_code == 200
 
 
 def test_a_body_that_is_too_large_is_a_413(front: Front, send: Send) -> None:

@@ -343,15 +343,37 @@ def test_a_request_past_its_deadline_is_refused_without_its_neighbours(
         return tokenizer(texts, options)
 
     monkeypatch.setattr(handler.classifier, "tokenizer", watched)
-    late, in_time = headers | deadline(-0.1), headers | deadline(60)
+    unreadable = ["soon", "-1S", "", "1", "1.5S", "100000000S", "1s", "1 S", "٣S"]
+    odd += [(headers | {"grpc-timeout": value}, row) for value in unreadable]
+    arrived = {"X-Request-Start": f"t={time.time() - 1:.3f}"}
+    late = [
+        deadline(-0.1),
+        {"grpc-timeout": "1n"},
+        {"grpc-timeout": "900m"} | arrived,
+        {"grpc-timeout": "1H"} | deadline(-0.1),
+        {"grpc-timeout": "900m"} | arrived | deadline(60),
+    ]
+    in_time = [
+        deadline(60),
+        *({"grpc-timeout": value} for value in ("1H", "1M", "60S", "60000m", "99999999u")),
+        {"grpc-timeout": "60S"} | arrived,
+        # Another proxy's way to write it is not understood.
+        {"grpc-timeout": "60S", "X-Request-Start": "1790000000000"},
+        {},
+    ]
     answers, context = run_batch(
-        handler, (late, {"body": b'{"text": "too late"}'}), (in_time, row), (headers, row), *odd
+        handler,
+        *((headers | more, {"body": b'{"text": "too late"}'}) for more in late),
+        *((headers | more, row) for more in in_time),
+        *odd,
     )
-    assert [status for status, _ in answers] == [504, 200, 200, *([400] * len(odd))]
-    assert answers[0][1]["error_type"] == "DeadlineExceeded"
-    assert {answer["error_type"] for _, answer in answers[3:]} == {"Malformed"}
-    assert answers[1] == answers[2]
-    assert scored == ["Great!"] * 2
+    statuses = [504] * len(late) + [200] * len(in_time) + [400] * len(odd)
+    assert [status for status, _ in answers] == statuses
+    bodies = [answer for _, answer in answers]
+    assert {body["error_type"] for body in bodies[: len(late)]} == {"DeadlineExceeded"}
+    assert {body["error_type"] for body in bodies[-len(odd) :]} == {"Malformed"}
+    assert all(body == bodies[len(late)] for body in bodies[len(late) : -len(odd)])
+    assert scored == ["Great!"] * len(in_time)
     assert context.get_response_headers(0).get("retry-after") is None
 
 

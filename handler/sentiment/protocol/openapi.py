@@ -32,7 +32,8 @@ that never reach the model, with `code`, `type` and `message`: an unknown model 
 missing token, a full queue. A body with too many bytes gets an empty 413.
 
 The header x-request-deadline holds the time, in Unix seconds, after which the client no longer \
-waits. A request that is not scored by then gets a 504.
+waits, and grpc-timeout how long it waits, such as 500m for half a second. A request that is not \
+scored by then gets a 504.
 """
 
 
