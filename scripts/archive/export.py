@@ -3,8 +3,9 @@
     python -m scripts.archive.export FOLDER
 
 FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
-`texts.py`). This adds `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` for ONNX
-Runtime, `engines.json` with the engines that passed, and what a worker needs to choose one of them.
+`texts.py`). This adds `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` with
+`model.int8.bin` for ONNX Runtime, `engines.json` with the engines that passed, and what a worker
+needs to choose one of them.
 An engine passes if it agrees with the torch engine and scores a text in any batch as it scores it
 alone. The files of an engine that fails are deleted; torch always remains.
 
@@ -46,6 +47,8 @@ from sentiment.inference.microbatches import microbatches
 from sentiment.inference.trial import Trial, run, try_engines
 
 FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
+# Weights in a file of their own are mapped instead of read, so that workers share them.
+INT8_WEIGHTS = "model.int8.bin"
 # An opset that both runtimes read.
 OPSET = 23
 # Characters of an exporter's message that are shown.
@@ -103,7 +106,8 @@ def add_variant(folder: Path, variant: Variant, inputs: Inputs, reference: Refer
     export(variant, inputs, exported)
     model = onnx.load(exported)
     convert(exported, model, folder / FP32)
-    onnx.save(quantize(model), folder / INT8)
+    (folder / INT8_WEIGHTS).unlink(missing_ok=True)  # of another variant
+    onnx.save(quantize(model), folder / INT8, save_as_external_data=True, location=INT8_WEIGHTS)
     exported.unlink()
     print(f"  with {variant.description}:")
     passed = measure(folder, reference)
@@ -167,7 +171,8 @@ def measure(folder: Path, reference: Reference) -> dict[str, Record]:
         print(f"  {name}: {agreement}; other texts change logits by at most {effect:.1g}")
         record[name] = {**agreement.record(), "layout": engine.layout, "batch_effect": effect}
     if "int8" not in record:
-        (folder / INT8).unlink()
+        for file in (INT8, INT8_WEIGHTS):
+            (folder / file).unlink()
     torch_record = {"layout": reference.engine.layout, "batch_effect": reference.batch_effect}
     return write(folder, {**record, "torch": torch_record})
 

@@ -95,6 +95,15 @@ def test_the_score_of_a_text_does_not_depend_on_its_batch(
         assert got.scores == pytest.approx(alone.scores, abs=most)
 
 
+@pytest.mark.parametrize(("engine", "weights"), [("int8", "model.int8.bin"), ("fp32", "model.bin")])
+def test_workers_share_the_weights_that_an_engine_maps(
+    model: Path, engine: str, weights: str
+) -> None:
+    loaded = load(model, engine)
+    assert str(model / weights) in Path("/proc/self/maps").read_text(encoding="utf-8")
+    assert loaded.engine == engine
+
+
 @needs_gpu
 def test_a_gpu_agrees_with_the_reference(model: Path, reference: NDArray[np.float32]) -> None:
     classifier = load(model, "auto", gpu=0)
