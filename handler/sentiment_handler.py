@@ -68,7 +68,8 @@ class SentimentHandler:
         self.metrics = Metrics(self.model, self.classifier.engine, self.classifier.scorer)
         torchserve_patches.buffer_socket_reads()
         torchserve_patches.drop_batch_log_lines()
-        self.metrics.start(context.metrics)
+        if context.metrics is not None:  # TorchServe's; there are none while an archive is checked
+            self.metrics.start(context.metrics)
 
     def handle(self, rows: Sequence[Mapping[str, bytes]], context: Any) -> list[bytes]:
         """Answer every request of the batch, in order."""

@@ -305,6 +305,24 @@ def test_no_request_is_lost_when_the_only_worker_is_killed(
     assert management.describe().workers[0].pid != worker.pid
 
 
+def test_another_worker_answers_until_a_killed_one_is_replaced(
+    server: Server, management: ManagementClient
+) -> None:
+    workers = management.scale(2).workers
+    rates = []
+    with load(partial(connected, "rest", server), threads=64) as outcomes:
+        os.kill(workers[0].pid, signal.SIGKILL)
+        while management.describe().ready_workers < 2 or len(rates) < 3:
+            before = len(outcomes)
+            time.sleep(2)
+            rates.append(len(outcomes) - before)
+            assert rates[-1] > 0
+            assert len(rates) < 60
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Prediction)] == []
+    assert workers[0].pid not in {worker.pid for worker in management.describe().workers}
+    assert management.scale(1).ready_workers == 1
+
+
 def test_requests_are_refused_while_there_are_no_workers(
     server: Server, management: ManagementClient
 ) -> None:
