@@ -276,7 +276,7 @@ def test_one_asynchronous_client_serves_many_tasks(server: Server) -> None:
 
 
 # Workers take seconds to start, so these tests have clients of every kind at the same time.
-def test_no_request_is_lost_while_workers_are_added(
+def test_no_request_is_lost_while_workers_are_added_and_replaced(
     server: Server, management: ManagementClient
 ) -> None:
     command = ["--management", server.properties.management, "workers"]
@@ -285,6 +285,17 @@ def test_no_request_is_lost_while_workers_are_added(
         assert main([*command, "2"]) == 0
         assert management.describe().ready_workers == 2
         await_outcomes(outcomes, before, 50)  # some of them in between
+        # The other worker answers until a killed one is replaced.
+        killed = management.describe().workers[0].pid
+        os.kill(killed, signal.SIGKILL)
+        rates = []
+        while management.describe().ready_workers < 2 or len(rates) < 3:
+            before = counts(outcomes)
+            time.sleep(2)
+            rates.append(sum(counts(outcomes).values()) - sum(before.values()))
+            assert rates[-1] > 0
+            assert len(rates) < 60
+        assert killed not in {worker.pid for worker in management.describe().workers}
     assert failures(outcomes) == []
     # Not under load: TorchServe may then answer a request twice, which can hang the other worker.
     assert main([*command, "1"]) == 0
@@ -303,24 +314,6 @@ def test_no_request_is_lost_when_the_only_worker_is_killed(
         await_outcomes(outcomes, counts(outcomes), 100)
     assert failures(outcomes) == []
     assert management.describe().workers[0].pid != worker.pid
-
-
-def test_another_worker_answers_until_a_killed_one_is_replaced(
-    server: Server, management: ManagementClient
-) -> None:
-    workers = management.scale(2).workers
-    rates = []
-    with load(partial(connected, "rest", server), threads=64) as outcomes:
-        os.kill(workers[0].pid, signal.SIGKILL)
-        while management.describe().ready_workers < 2 or len(rates) < 3:
-            before = len(outcomes)
-            time.sleep(2)
-            rates.append(len(outcomes) - before)
-            assert rates[-1] > 0
-            assert len(rates) < 60
-    assert [outcome for outcome in outcomes if not isinstance(outcome, Prediction)] == []
-    assert workers[0].pid not in {worker.pid for worker in management.describe().workers}
-    assert management.scale(1).ready_workers == 1
 
 
 def test_requests_are_refused_while_there_are_no_workers(

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 import openai
 import pytest
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from botocore.exceptions import ClientError
+from google.api_core.exceptions import ServiceUnavailable
 from google.api_core.exceptions import Unauthorized as GoogleUnauthorized
 
 from scripts.launcher.front import Front
@@ -22,6 +23,7 @@ from scripts.launcher.server import Server
 from sentiment_client import (
     AsyncSentimentClient,
     CertificateFailed,
+    ManagementClient,
     RateLimited,
     SentimentClient,
     Unauthorized,
@@ -61,7 +63,7 @@ def test_clients_work_through_it(front: Front) -> None:
 
 
 def test_hosted_services_clients_work_through_it(
-    front: Front, monkeypatch: pytest.MonkeyPatch
+    front: Front, management: ManagementClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their key is the token of the front, whose errors they raise as their own exceptions."""
     certificate = str(front.certificate)
@@ -97,6 +99,19 @@ def test_hosted_services_clients_work_through_it(
         assert ask(client, TOKEN) == label
         with pytest.raises(kind, match="The token is missing or unknown"):
             ask(client, "wrong")
+    # A full queue is answered in the same way as a missing worker.
+    management.scale(0)
+    try:
+        for client, kind in (
+            ("aws", ClientError),
+            ("openai", openai.InternalServerError),
+            ("azure", HttpResponseError),
+            ("google", ServiceUnavailable),
+        ):
+            with pytest.raises(kind, match="No worker is free"):
+                ask(client, TOKEN)
+    finally:
+        management.scale(1)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
