@@ -40,7 +40,9 @@ def _metered(name, function):
         function(*args)
         _SPENT[name] += time.thread_time() - start
         if name == "flush":
-            Path({file!r}).write_text(str([*_SPENT.values()]))
+            new = Path({file!r} + ".new")
+            new.write_text(str([*_SPENT.values()]))
+            new.replace({file!r})
 
     return call
 
@@ -115,11 +117,14 @@ def write_metered(archive: Path, copy: Path, spent: Path) -> None:
 
 
 def read(server: Server, spent: Path) -> Spent:
-    """What has been spent so far; raises Failure if Java has ended."""
+    """What has been spent so far; raises Failure if Java has ended, or has several workers."""
     java = server.java()
     if java is None:
         raise Failure("TorchServe has ended.", server.last_lines())
-    times = [process.cpu_times() for process in (java, *java.children(recursive=True))]
+    workers = java.children()
+    if len(workers) != 1:
+        raise Failure("There is more than one worker: set minWorkers to 1 in config.properties.")
+    times = [process.cpu_times() for process in (java, *workers)]
     record, flush = json.loads(spent.read_text())
     whole = sum(time.user + time.system for time in times)
     return Spent(whole, record, flush, reading_seconds(java))

@@ -12,6 +12,7 @@ import argparse
 import ctypes
 import os
 import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -56,8 +57,12 @@ def main() -> None:
     )
     parser.add_argument("command", nargs=argparse.REMAINDER)
     command = parser.parse_args().command
+    command = command[1:] if command[:1] == ["--"] else command
     if not command:
         parser.error("name a command, such as 'make bench'")
+    for program in ("unshare", "mount", command[0]):
+        if shutil.which(program) is None:
+            raise Failure(f"{program} is not installed.")
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     handle, copy = tempfile.mkstemp()
     os.write(handle, re.sub(r" amx_\w+", "", cpuinfo).encode())

@@ -47,7 +47,8 @@ from sentiment.inference.microbatches import microbatches
 from sentiment.inference.trial import Trial, run, try_engines
 
 FP32, INT8 = engines.MODEL_FILES["fp32"], engines.MODEL_FILES["int8"]
-# Weights in a file of their own are mapped instead of read, so that workers share them.
+# Weights in a file of their own are mapped, so that workers share those that are used as they are:
+# the embeddings. A tiny model has none.
 INT8_WEIGHTS = "model.int8.bin"
 # An opset that both runtimes read.
 OPSET = 23
@@ -172,7 +173,7 @@ def measure(folder: Path, reference: Reference) -> dict[str, Record]:
         record[name] = {**agreement.record(), "layout": engine.layout, "batch_effect": effect}
     if "int8" not in record:
         for file in (INT8, INT8_WEIGHTS):
-            (folder / file).unlink()
+            (folder / file).unlink(missing_ok=True)
     torch_record = {"layout": reference.engine.layout, "batch_effect": reference.batch_effect}
     return write(folder, {**record, "torch": torch_record})
 

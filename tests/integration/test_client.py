@@ -288,7 +288,7 @@ def test_no_request_is_lost_while_workers_are_added_and_replaced(
         # The other worker answers until a killed one is replaced.
         killed = management.describe().workers[0].pid
         os.kill(killed, signal.SIGKILL)
-        rates = []
+        rates: list[int] = []
         while management.describe().ready_workers < 2 or len(rates) < 3:
             before = counts(outcomes)
             time.sleep(2)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,18 @@ import pytest
 
 from scripts.paths import ROOT
 
+
+def namespaces() -> bool:
+    """Whether this user may make a mount namespace."""
+    command = ["unshare", "--mount", "true"]
+    return (
+        shutil.which("unshare") is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
+
+
 pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64"
-    or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode
-    != 0,
+    platform.machine() != "x86_64" or not namespaces(),
     reason="needs x86-64 and namespaces: make test as root",
 )
 # Prints what a program finds out, in a process that the command starts.
@@ -67,3 +76,5 @@ def test_the_command_gets_its_arguments_and_its_exit_code_counts() -> None:
     )
     assert (process.returncode, process.stdout) == (3, "['a b']\n")
     assert without_amx().returncode == 2
+    missing = without_amx("--", "no-such-program")
+    assert (missing.returncode, missing.stderr) == (1, "no-such-program is not installed.\n")

@@ -1,6 +1,12 @@
 """Pairs of texts and the labels of a request, in the dialects that have them."""
 
+import dataclasses
 import json
+import shutil
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +15,7 @@ from transformers import AutoTokenizer
 
 from sentiment.errors import RequestError, TooLarge, Validation
 from sentiment.inference.options import Options
+from sentiment.inference.pairs import Truncation, lengths
 from sentiment.inference.prediction import Prediction
 from sentiment.inference.tokenizer import Tokenizer
 from sentiment.inference.tokens import SECOND, Pair
@@ -106,19 +113,75 @@ def test_a_model_without_entailment_refuses_labels() -> None:
         decode(zero_shot("a", ["x", "y"]), PREDICTIONS, SERVICE)
 
 
-@pytest.mark.parametrize("limit", [4, 5, 6, 11, 16])
-def test_a_long_pair_is_truncated_as_in_transformers(limit: int) -> None:
-    reference = AutoTokenizer.from_pretrained(CHECKPOINT)
-    tokenizer = Tokenizer(CHECKPOINT, 16, 8, takes_pairs=True, token_types=True)
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("truncation", ["longest_first", "only_first", "only_second"])
+def test_a_long_pair_is_truncated_as_in_transformers(
+    truncation: Truncation, side: str, tmp_path: Path
+) -> None:
+    shutil.copy(CHECKPOINT / "tokenizer.json", tmp_path)
+    settings = json.loads((CHECKPOINT / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["truncation_side"] = side
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    reference = AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = Tokenizer(tmp_path, 16, 8, takes_pairs=True, token_types=True)
     assert tokenizer.min_tokens == 4
-    for first, second in (("word " * 30, "two words"), ("two words", "word " * 30)):
-        (tokens,) = tokenizer([Pair(first, second)], [Options(max_tokens=limit)])
+    compared = 0
+    for first, second, limit in product((1, 2, 5, 8, 30), (1, 2, 5, 8, 30), (4, 5, 6, 11, 16)):
+        excess = first + second + 3 - limit
+        if {"only_first": first, "only_second": second}.get(truncation, excess + 1) <= excess:
+            continue  # transformers fails
+        texts = " ".join(map(str, range(first))), " ".join(map(str, range(20, 20 + second)))
+        (tokens,) = tokenizer([Pair(*texts)], [Options(max_tokens=limit, truncation=truncation)])
         expected = reference(
-            first, second, truncation=True, max_length=limit, return_token_type_ids=True
+            *texts, truncation=truncation, max_length=limit, return_token_type_ids=True
         )
         assert (tokens.ids % SECOND).tolist() == expected["input_ids"]
         assert (tokens.ids // SECOND).tolist() == expected["token_type_ids"]
-        assert (len(tokens.windows), tokens.truncated) == (1, True)
+        assert (len(tokens.windows), tokens.truncated) == (1, excess > 0)
+        compared += 1
+    assert compared > 25
+
+
+def test_a_text_that_cannot_be_cut_alone_is_cut_with_the_other() -> None:
+    assert lengths(2, 9, 6, "only_first") == (2, 4)
+    assert lengths(9, 2, 6, "only_second") == (4, 2)
+
+
+def test_a_text_of_many_pairs_is_tokenized_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = Tokenizer(CHECKPOINT, 16, takes_pairs=True)
+    encoded: list[str] = []
+    encode = tokenizer._encode
+
+    def watched(texts: list[str], **options: bool) -> Any:
+        encoded.extend(texts)
+        return encode(texts, **options)
+
+    monkeypatch.setattr(tokenizer, "_encode", watched)
+    tokenizer([Pair("a text", label) for label in ("one", "two", "three")])
+    assert encoded == ["a text", "one", "two", "three"]
+
+
+def test_two_long_texts_take_no_more_memory_than_their_tokens() -> None:
+    """With the library's own truncation, it would be three gigabytes."""
+    script = f"""
+import resource
+from pathlib import Path
+from sentiment.inference.options import Options
+from sentiment.inference.pairs import Truncation, lengths
+from sentiment.inference.tokenizer import Tokenizer
+from sentiment.inference.tokens import Pair
+tokenizer = Tokenizer(Path({str(CHECKPOINT)!r}), 512, 16, takes_pairs=True)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+tokens = tokenizer([Pair("!" * 25_000, "!" * 25_000)] * 2, [Options(), Options(max_tokens=64)])
+print([len(each.ids) for each in tokens])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    kept, kilobytes = done.stdout.splitlines()
+    assert kept == "[512, 64]"
+    assert int(kilobytes) < 200_000
 
 
 def test_each_label_makes_a_pair_with_each_text() -> None:
@@ -127,7 +190,16 @@ def test_each_label_makes_a_pair_with_each_text() -> None:
         *(Pair("a", "About x!"), Pair("a", "About y!")),
         *(Pair("b", "About x!"), Pair("b", "About y!")),
     ]
-    assert request.options.activation == "none"
+    assert request.options == Options("none", truncation="only_first")
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [("only_first", "only_first"), (True, "longest_first"), (None, "longest_first")],
+)
+def test_a_call_may_name_the_text_that_is_cut(given: object, used: str) -> None:
+    request = decode({"inputs": PAIR, "parameters": {"truncation": given}})
+    assert request.options.truncation == used
 
 
 def test_scores_of_labels_add_up_to_1_best_first() -> None:
@@ -168,8 +240,10 @@ def test_the_pipeline_has_one_object_per_text() -> None:
         (zero_shot("a", ["x"], hypothesis_template="no place"), Validation, "needs one {}"),
         (zero_shot("a", ["x"], hypothesis_template="{} {}"), Validation, "needs one {}"),
         (zero_shot("a", ["x"], hypothesis_template="{0.__class__}"), Validation, "needs one {}"),
-        (zero_shot("a", ["x" * 41]), TooLarge, "characters"),
-        (zero_shot("a", list("1234567")), TooLarge, "7 pairs; the most in one request is 6"),
+        (zero_shot("a", ["x"], hypothesis_template="{x} {}"), Validation, "no other braces"),
+        (zero_shot("a", ["x"], hypothesis_template="{{}}"), Validation, "no other braces"),
+        (zero_shot("a", ["x" * 41]), TooLarge, "A label in its hypothesis cannot be scored."),
+        (zero_shot("a", list("1234567")), TooLarge, "7 in all; the most in one request is 6"),
         (zero_shot("a", ["x"], top_k=1), Validation, 'no field named "top_k"'),
         (zero_shot(["a", " "], ["x"]), Validation, "At index 1"),
     ],
@@ -178,6 +252,31 @@ def test_bad_labels_are_refused(value: object, kind: type[RequestError], error: 
     with pytest.raises(kind) as caught:
         decode(value)
     assert error in caught.value.message
+
+
+def test_a_template_may_be_null() -> None:
+    request = decode(zero_shot("a", ["x"], hypothesis_template=None))
+    assert request.texts == [Pair("a", "This example is x.")]
+
+
+def test_a_query_is_refused_as_without_labels() -> None:
+    body = Json(zero_shot("a", ["x"]), {"top_k": "1"})
+    with pytest.raises(Validation, match='unknown parameter, "top_k"'):
+        dialect_of(INVOCATIONS, body).decode(body, MODEL)
+
+
+def test_a_model_of_inference_that_was_packaged_for_single_texts_says_so() -> None:
+    single = dataclasses.replace(MODEL, takes_pairs=False)
+    with pytest.raises(Validation, match="PAIRS=1"):
+        decode(zero_shot("a", ["x"]), model=single)
+
+
+def test_the_pipeline_answers_a_pair_without_a_list() -> None:
+    best = {"label": "neutral", "score": pytest.approx(0.0)}
+    assert answer({"inputs": PAIR}, [[0, 0, 0]], INVOCATIONS) == best
+    every = answer({"inputs": PAIR, "parameters": {"top_k": 1}}, [[0, 0, 0]], INVOCATIONS)
+    assert isinstance(every, list)
+    assert answer({"inputs": [PAIR]}, [[0, 0, 0]], INVOCATIONS) == [best]
 
 
 def test_the_document_shows_pairs_and_labels_only_for_a_model_that_takes_them() -> None:

@@ -6,7 +6,8 @@ at each call are applied here too. The build compares the token ids of both.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from msgspec.structs import replace
 
 from sentiment.inference.occlusion import occlusions
 from sentiment.inference.options import DEFAULT, Options
+from sentiment.inference.pairs import PairFrame
 from sentiment.inference.sentences import sentence_spans
-from sentiment.inference.tokens import SECOND, Ids, Occlusion, Pair, Passage, Text, Tokens
+from sentiment.inference.tokens import Occlusion, Pair, Passage, Text, Tokens
 
 # Most characters per call, since the library keeps about 100 bytes per token alive during a call.
 # Ordinary batches are far smaller.
@@ -54,7 +56,8 @@ class Tokenizer:
     ) -> None:
         """Load from `model_dir`; raises ValueError if `max_tokens` is below `min_tokens`.
 
-        `token_types` marks the tokens of the second text of a pair.
+        `token_types` marks the tokens of the second text of a pair. Raises ValueError also if
+        `takes_pairs` and the tokenizer does not (see `PairFrame`).
         """
         self._tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
         self._tokenizer.no_padding()
@@ -63,16 +66,16 @@ class Tokenizer:
         if max_tokens < self.min_tokens:
             raise ValueError(
                 f"model-config.yaml: handler.max_tokens must be at least {self.min_tokens}, since "
-                f"this model adds {self.min_tokens - 1} tokens to every text, and so must "
+                f"this model adds {self.min_tokens - 1} tokens of its own, and so must "
                 "model_max_length of its tokenizer_config.json."
             )
         self._max_tokens, self._max_windows = max_tokens, max_windows
-        self._token_types = token_types
         settings = _settings(model_dir)
         saved = self._tokenizer.truncation or {}
         self._side = settings.get("truncation_side") or saved.get("direction", "right")
         # Whether a special token that a user types is split like any other text.
         self._tokenizer.encode_special_tokens = bool(settings.get("split_special_tokens"))
+        self._frame = PairFrame(self._tokenizer, token_types=token_types) if takes_pairs else None
 
     def __call__(
         self, texts: Sequence[Text], options: Sequence[Options] | None = None
@@ -80,11 +83,11 @@ class Tokenizer:
         """Tokenize `texts`, in order; no text may hold a surrogate.
 
         A text whose options have `max_tokens` is truncated to that many, or to the tokenizer's own
-        limit if that is less. The longer text of a pair is truncated first, as in `transformers`.
-        Raises RuntimeError if the library panics.
+        limit if that is less. A pair is always truncated, in the way that its options name. Raises
+        RuntimeError if the library panics.
         """
         options = options or [DEFAULT] * len(texts)
-        tokens = self._windows(texts, [option.max_tokens for option in options])
+        tokens = self._windows(texts, options)
         for index, (text, option) in enumerate(zip(texts, options, strict=True)):
             if isinstance(text, Pair):
                 continue
@@ -95,28 +98,46 @@ class Tokenizer:
                 tokens[index] = replace(tokens[index], words=words)
         return tokens
 
-    def _windows(self, texts: Sequence[Text], limits: Sequence[int | None]) -> list[Tokens]:
-        alike: dict[tuple[int | None, bool], list[int]] = {}
-        for index, (text, limit) in enumerate(zip(texts, limits, strict=True)):
-            alike.setdefault((limit, isinstance(text, Pair)), []).append(index)
-        tokens: dict[int, Tokens] = {}
-        for (limit, are_pairs), indices in alike.items():
-            most = self._max_windows if limit is None and not are_pairs else 1
+    def _windows(self, texts: Sequence[Text], options: Sequence[Options]) -> list[Tokens]:
+        alike: dict[int | None, dict[int, str]] = {}
+        pairs: dict[int, Pair] = {}
+        for index, (text, option) in enumerate(zip(texts, options, strict=True)):
+            if isinstance(text, Pair):
+                pairs[index] = text
+            else:
+                alike.setdefault(option.max_tokens, {})[index] = text
+        tokens = self._pairs(pairs, options)
+        for limit, single in alike.items():
+            most = self._max_windows if limit is None else 1
             self._truncate(limit, most)
-            encodings = self._encode([texts[index] for index in indices])
-            for index, encoding in zip(indices, encodings, strict=True):
+            encodings = self._encode(list(single.values()))
+            for index, encoding in zip(single, encodings, strict=True):
                 windows = [encoding, *encoding.overflowing]
                 tokens[index] = Tokens(
-                    tuple(self._ids(window, are_pairs) for window in windows[:most]),
+                    tuple(np.array(window.ids, np.int32) for window in windows[:most]),
                     truncated=len(windows) > most,
                 )
         return [tokens[index] for index in range(len(texts))]
 
-    def _ids(self, encoding: tokenizers.Encoding, is_pair: bool) -> Ids:
-        ids = np.array(encoding.ids, np.int32)
-        if is_pair and self._token_types:
-            ids += SECOND * np.array(encoding.type_ids, np.int32)
-        return ids
+    def _pairs(self, pairs: Mapping[int, Pair], options: Sequence[Options]) -> dict[int, Tokens]:
+        """Tokenize each text once, in however many pairs it is."""
+        if not pairs or self._frame is None:
+            return {}
+        self._tokenizer.no_truncation()
+        each = {text: None for pair in pairs.values() for text in (pair.text, pair.text_pair)}
+        alone = {
+            text: np.array(encoding.ids, np.int32)
+            for text, encoding in zip(each, self._encode(list(each), special=False), strict=True)
+        }
+        tokens = {}
+        for index, pair in pairs.items():
+            length = min(options[index].max_tokens or self._max_tokens, self._max_tokens)
+            first, second = alone[pair.text], alone[pair.text_pair]
+            ids, truncated = self._frame.join(
+                first, second, length, options[index].truncation, self._side
+            )
+            tokens[index] = Tokens((ids,), truncated=truncated)
+        return tokens
 
     def _truncate(self, limit: int | None, windows: int) -> None:
         """Set the library's truncation; windows overlap so that no phrase is cut in all of them."""
@@ -127,7 +148,8 @@ class Tokenizer:
     def _sentences(self, text: str) -> tuple[Passage, ...]:
         spans = sentence_spans(text)
         tokens = self._windows(
-            [text[start:end] for start, end in spans], [self._max_tokens] * len(spans)
+            [text[start:end] for start, end in spans],
+            [Options(max_tokens=self._max_tokens)] * len(spans),
         )
         return tuple(
             Passage(start, end, sentence.ids)
@@ -148,12 +170,13 @@ class Tokenizer:
             most,
         )
 
-    def _encode(self, texts: Sequence[Text]) -> list[tokenizers.Encoding]:
-        return [
-            encoding
-            for part in _parts(texts)
-            for encoding in self._guarded(self._tokenizer.encode_batch_fast, part)
-        ]
+    def _encode(
+        self, texts: Sequence[str], *, special: bool = True
+    ) -> Iterator[tokenizers.Encoding]:
+        """Encode `texts`; `special` adds special tokens."""
+        encode = partial(self._tokenizer.encode_batch_fast, add_special_tokens=special)
+        for part in _parts(texts):
+            yield from self._guarded(encode, part)
 
     @staticmethod
     def _guarded(encode: Callable[[Any], Any], texts: Sequence[Any]) -> list[tokenizers.Encoding]:
@@ -170,15 +193,14 @@ def _settings(model_dir: Path) -> dict[str, Any]:
     return dict(json.loads((model_dir / "tokenizer_config.json").read_text(encoding="utf-8")))
 
 
-def _parts(texts: Sequence[Text]) -> Iterator[list[Any]]:
-    """Parts of `texts` as the library takes them, a pair as a tuple."""
-    part: list[Any] = []
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    part: list[str] = []
     chars = 0
     for text in texts:
         if part and chars + len(text) > _CHARS_PER_CALL:
             yield part
             part, chars = [], 0
-        part.append((text.text, text.text_pair) if isinstance(text, Pair) else text)
+        part.append(text)
         chars += len(text)
     if part:
         yield part

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sentiment.errors import Validation
 from sentiment.inference.activation import Activation
 from sentiment.inference.options import Options
+from sentiment.inference.pairs import Truncation
 from sentiment.inference.tokens import Text
 from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.operation import PairField, TextField, TextsOrPairsField
@@ -23,7 +24,6 @@ from sentiment.settings import Settings
 from sentiment.validation import validate
 
 _EXAMPLE = '{"inputs": "...", "parameters": {"top_k": 1, "function_to_apply": "softmax"}}'
-Truncation = Literal["longest_first", "only_first", "only_second", "do_not_truncate"]
 Padding = Literal["longest", "max_length", "do_not_pad"]
 
 
@@ -31,13 +31,14 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
     """`top_k` null means all labels; `max_length` truncates to fewer tokens than the model takes.
 
     `padding` and the fields after it are ignored, since they change no score. A long text without
-    `max_length` is read in windows; `truncation` false only switches off `max_length`.
+    `max_length` is read in windows; `truncation` false only switches off `max_length`. A pair that
+    is too long is always truncated, at its longer text unless `truncation` names the other.
     """
 
     top_k: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
     function_to_apply: Activation | None = None
     return_all_scores: bool | None = None
-    truncation: bool | Truncation | None = None
+    truncation: bool | Literal[Truncation, "do_not_truncate"] | None = None
     max_length: Annotated[int, Meta(extra_json_schema={"minimum": "min_tokens"})] | None = None
     padding: bool | Padding | None = None
     pad_to_multiple_of: int | None = None
@@ -53,9 +54,17 @@ class PipelineParameters(Struct, forbid_unknown_fields=True):
         if self.max_length < model.min_tokens:
             raise Validation(
                 f'"max_length" must be at least {model.min_tokens}, since the model adds '
-                f"{model.min_tokens - 1} tokens to every text: send a larger one, or leave it out."
+                f"{model.min_tokens - 1} tokens of its own: send a larger one, or leave it out."
             )
         return None if self.truncation in (False, "do_not_truncate") else self.max_length
+
+    @property
+    def truncation_of_pairs(self) -> Truncation:
+        """Which text of a pair is cut; if none may be, the longer one is nevertheless."""
+        match self.truncation:
+            case "only_first" | "only_second" as strategy:
+                return strategy
+        return "longest_first"
 
 
 class PipelineBody(Struct, forbid_unknown_fields=True):
@@ -74,7 +83,11 @@ def decode_call(body: Body, schema: type[PipelineBody], model: ServedModel) -> R
     payload = validate(_lower_case_activation(json_fields(body)), schema, _EXAMPLE)
     payload.parameters = parameters = payload.parameters or PipelineParameters()
     texts = check_all(payload.inputs, model.settings, partial(_check_input, model=model))
-    options = Options(parameters.function_to_apply, max_tokens=parameters.max_tokens(model))
+    options = Options(
+        parameters.function_to_apply,
+        max_tokens=parameters.max_tokens(model),
+        truncation=parameters.truncation_of_pairs,
+    )
     return Request(texts, options, payload)
 
 

@@ -31,7 +31,7 @@ OPERATION = Operation(
     path="/invocations",
     summary="SageMaker; without `parameters`, the same as Text Embeddings Inference",
     bodies=(SageMakerBody,),
-    answers=(list[LabelScore], list[list[LabelScore]]),
+    answers=(LabelScore, list[LabelScore], list[list[LabelScore]]),
     example={"inputs": ["I like you.", "I hate this."], "parameters": {}},
 )
 
@@ -50,23 +50,34 @@ def recognise(body: Body) -> bool:
 
 def decode(body: Body, model: ServedModel) -> Request:
     """Read the texts; raises RequestError, also for the first bad text."""
+    check_query(body)
+    return decode_call(body, SageMakerBody, model)
+
+
+def check_query(body: Body) -> None:
+    """Raise Validation if the URL has a parameter that TorchServe does not read."""
     if unknown := sorted(query_of(body).keys() - _ROUTING):
         raise Validation(
             f'The URL has an unknown parameter, "{unknown[0][:40]}": send it in "parameters".'
         )
-    return decode_call(body, SageMakerBody, model)
 
 
 def encode(
     request: Request, results: Results, model: ServedModel
-) -> list[LabelScore] | list[list[LabelScore]]:
-    """What the pipeline would return; raises the first text's error."""
-    is_list = isinstance(request.payload.inputs, list)
+) -> LabelScore | list[LabelScore] | list[list[LabelScore]]:
+    """What the pipeline would return; raises the first text's error.
+
+    Without `top_k`, the answer to one text is in a list, and that to one pair is not.
+    """
+    inputs = request.payload.inputs
+    is_list = isinstance(inputs, list)
     parameters = request.payload.parameters
     predictions = all_good(results, indexed=is_list)
     if parameters.top_k is not UNSET:
         rankings = [ranked(prediction, parameters.top_k) for prediction in predictions]
         return rankings if is_list else rankings[0]
     if parameters.return_all_scores:  # deprecated in the pipeline: one unsorted list per text
-        return [in_model_order(prediction) for prediction in predictions]
-    return [best(prediction) for prediction in predictions]
+        every = [in_model_order(prediction) for prediction in predictions]
+        return every if is_list or isinstance(inputs, str) else every[0]
+    bests = [best(prediction) for prediction in predictions]
+    return bests if is_list or isinstance(inputs, str) else bests[0]

@@ -4,7 +4,7 @@
 -> [{"score": 0.998, "label": "POSITIVE"}, ...]        a list of such lists for a list of texts
 
 ["a", "b"] and [["a"], ["b"]] are two texts, and [["a", "b"]] is a pair, for a model that takes
-pairs. "truncate" is ignored: a long text is read in windows.
+pairs. "truncate" is ignored: a long text is read in windows, and a long pair is truncated.
 """
 
 from functools import partial

@@ -8,42 +8,45 @@ For a model of natural language inference: each label makes a hypothesis, such a
 film.", and is scored by how much the text entails it. Source: `ZeroShotClassificationPipeline`.
 """
 
+import re
 from typing import Annotated, Any
 
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from sentiment.errors import TooManyTexts, Validation, all_good
+from sentiment.errors import RequestError, TooManyTexts, Validation, all_good
 from sentiment.inference.activation import apply_activation
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Results
 from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.operation import SOME, Operation, TextField, TextsField
 from sentiment.protocol.dialects.ranking import rounded
-from sentiment.protocol.request import Request, check_all, check_pair
+from sentiment.protocol.request import Request, check_all, check_pair, check_text
 from sentiment.served_model import ServedModel
 from sentiment.validation import validate
 
 _EXAMPLE = '{"inputs": "...", "parameters": {"candidate_labels": ["...", "..."]}}'
 _PLACE = "{}"
+_TEMPLATE = "This example is {}."
+_TEMPLATE_PATTERN = r"[^{}]*\{\}[^{}]*"
 # These document what `_labels` checks.
 _Name = Annotated[str, Meta(extra_json_schema={"pattern": r"[^\s\x1c-\x1f]"})]
 _Names = Annotated[str, Meta(extra_json_schema={"pattern": r"[^\s,\x1c-\x1f]"})]
+_Template = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_TEMPLATE_PATTERN}$"})]
 
 
 class ZeroShotParameters(Struct, forbid_unknown_fields=True):
     """`candidate_labels` may also be one string with commas.
 
     The scores of the labels of a text add up to 1, or with `multi_label` each is a probability of
-    its own. `hypothesis_template` has one {} in the place of the label.
+    its own. `hypothesis_template` has one {} in the place of the label, and is "This example is
+    {}." if it is missing or null.
     """
 
     candidate_labels: Annotated[list[_Name], Meta(extra_json_schema=SOME)] | _Names
     multi_label: bool | None = None
-    hypothesis_template: Annotated[
-        str, Meta(extra_json_schema={"pattern": r"^[^{}]*\{\}[^{}]*$"})
-    ] = "This example is {}."
+    hypothesis_template: _Template | None = None
 
 
 class ZeroShotBody(Struct, forbid_unknown_fields=True):
@@ -85,6 +88,11 @@ def recognise(body: Body) -> bool:
 
 def decode(body: Body, model: ServedModel) -> Request:
     """Make a pair of each text and each label; raises RequestError, also for the first bad text."""
+    if _entailment(model) is not None and not model.takes_pairs:
+        raise Validation(
+            "This archive scores single texts, so it cannot choose among candidate_labels: leave "
+            "them out, or have the model packaged with 'make archive PAIRS=1'."
+        )
     if not offered(model):
         raise Validation(
             'This model has no label that begins with "entail", so it cannot choose among '
@@ -93,18 +101,25 @@ def decode(body: Body, model: ServedModel) -> Request:
     payload = validate(json_fields(body), ZeroShotBody, _EXAMPLE)
     texts = check_all(payload.inputs, model.settings)
     payload.parameters.candidate_labels = labels = _labels(payload.parameters.candidate_labels)
-    template = payload.parameters.hypothesis_template
-    if template.count(_PLACE) != 1:
-        raise Validation('"hypothesis_template" needs one {} in the place of the label: add it.')
+    template = payload.parameters.hypothesis_template or _TEMPLATE
+    if not re.fullmatch(_TEMPLATE_PATTERN, template):
+        raise Validation(
+            '"hypothesis_template" needs one {} in the place of the label, and no other braces: '
+            f'send one such as "{_TEMPLATE}".'
+        )
     if len(texts) * len(labels) > model.settings.max_texts_per_request:
         raise TooManyTexts(
-            f"The request has {len(texts):,} texts and {len(labels):,} labels, so "
-            f"{len(texts) * len(labels):,} pairs; the most in one request is "
-            f"{model.settings.max_texts_per_request:,}: send it in parts."
+            f"Each text makes a pair with each label, {len(texts) * len(labels):,} in all; the "
+            f"most in one request is {model.settings.max_texts_per_request:,}: send it in parts."
         )
     hypotheses = [template.replace(_PLACE, label) for label in labels]
+    for hypothesis in hypotheses:
+        try:
+            check_text(hypothesis, model.settings)
+        except RequestError as error:
+            raise type(error)(f"A label in its hypothesis cannot be scored. {error}") from None
     pairs = [check_pair(text, other, model) for text in texts for other in hypotheses]
-    return Request(pairs, Options("none"), payload)
+    return Request(pairs, Options("none", truncation="only_first"), payload)
 
 
 def encode(

@@ -12,8 +12,10 @@ from typing import Any
 from msgspec import Struct
 
 from sentiment.inference.prediction import Results
+from sentiment.protocol.body import Body
 from sentiment.protocol.dialects import zero_shot
 from sentiment.protocol.dialects.operation import Operation
+from sentiment.protocol.dialects.sagemaker import check_query
 from sentiment.protocol.request import Request
 from sentiment.served_model import ServedModel
 
@@ -36,7 +38,13 @@ OPERATION = Operation(
     offered=zero_shot.offered,
 )
 
-recognise, decode = zero_shot.recognise, zero_shot.decode
+recognise = zero_shot.recognise
+
+
+def decode(body: Body, model: ServedModel) -> Request:
+    """See `zero_shot.decode`; raises Validation also for an unknown parameter in the URL."""
+    check_query(body)
+    return zero_shot.decode(body, model)
 
 
 def encode(request: Request, results: Results, model: ServedModel) -> Any:
