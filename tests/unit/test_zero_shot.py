@@ -237,6 +237,7 @@ def test_the_pipeline_has_one_object_per_text() -> None:
         (zero_shot("a", " , "), Validation, "no label in candidate_labels"),
         (zero_shot("a", [1]), Validation, "Expected a string"),
         (zero_shot("a", ["x", " "]), Validation, "is blank"),
+        (zero_shot("a", ["x"], hypothesis_template=""), Validation, "needs one {}"),
         (zero_shot("a", ["x"], hypothesis_template="no place"), Validation, "needs one {}"),
         (zero_shot("a", ["x"], hypothesis_template="{} {}"), Validation, "needs one {}"),
         (zero_shot("a", ["x"], hypothesis_template="{0.__class__}"), Validation, "needs one {}"),

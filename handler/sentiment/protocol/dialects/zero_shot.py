@@ -101,7 +101,9 @@ def decode(body: Body, model: ServedModel) -> Request:
     payload = validate(json_fields(body), ZeroShotBody, _EXAMPLE)
     texts = check_all(payload.inputs, model.settings)
     payload.parameters.candidate_labels = labels = _labels(payload.parameters.candidate_labels)
-    template = payload.parameters.hypothesis_template or _TEMPLATE
+    template = payload.parameters.hypothesis_template
+    if template is None:
+        template = _TEMPLATE
     if not re.fullmatch(_TEMPLATE_PATTERN, template):
         raise Validation(
             '"hypothesis_template" needs one {} in the place of the label, and no other braces: '
