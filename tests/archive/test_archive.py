@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scripts.archive.build import build, check
+from scripts.archive.export import INT8_WEIGHTS
 from scripts.archive.texts import CORPUS
 from scripts.failure import Failure
 from scripts.paths import ROOT
@@ -32,6 +33,7 @@ ENGINE_FILES = {
         GOLDEN_FILE,
         CHOICE_FILE,
         "model.bin",
+        INT8_WEIGHTS,
         *ENGINE_MODEL_FILES.values(),
     )
 }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 from transformers import AutoTokenizer
 
+from scripts.paths import ROOT
 from sentiment.errors import RequestError, TooLarge, Validation
 from sentiment.inference.options import Options
 from sentiment.inference.pairs import Truncation, lengths
@@ -167,7 +169,6 @@ def test_two_long_texts_take_no_more_memory_than_their_tokens() -> None:
 import resource
 from pathlib import Path
 from sentiment.inference.options import Options
-from sentiment.inference.pairs import Truncation, lengths
 from sentiment.inference.tokenizer import Tokenizer
 from sentiment.inference.tokens import Pair
 tokenizer = Tokenizer(Path({str(CHECKPOINT)!r}), 512, 16, takes_pairs=True)
@@ -177,7 +178,11 @@ print([len(each.ids) for each in tokens])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "handler")},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     kept, kilobytes = done.stdout.splitlines()
     assert kept == "[512, 64]"

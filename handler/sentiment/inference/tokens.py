@@ -19,10 +19,6 @@ class Pair(Struct, frozen=True):
     text: str
     text_pair: str
 
-    def __len__(self) -> int:
-        """The number of characters."""
-        return len(self.text) + len(self.text_pair)
-
 
 # What gets one prediction.
 Text = str | Pair
