@@ -15,7 +15,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from scripts.paths import ROOT
-from sentiment.errors import RequestError, TooLarge, Validation
+from sentiment.errors import Malformed, RequestError, TooLarge, Validation
 from sentiment.inference.options import Options
 from sentiment.inference.pairs import Truncation, lengths
 from sentiment.inference.prediction import Prediction
@@ -248,7 +248,9 @@ def test_the_pipeline_has_one_object_per_text() -> None:
         (zero_shot("a", ["x"], hypothesis_template="{0.__class__}"), Validation, "needs one {}"),
         (zero_shot("a", ["x"], hypothesis_template="{x} {}"), Validation, "no other braces"),
         (zero_shot("a", ["x"], hypothesis_template="{{}}"), Validation, "no other braces"),
-        (zero_shot("a", ["x" * 41]), TooLarge, "A label in its hypothesis cannot be scored."),
+        (zero_shot("a", ["x" * 41]), TooLarge, "hypotheses of all labels have 58 characters"),
+        (zero_shot("a", ["x", "y", "z"]), TooLarge, "hypotheses of all labels have 54 characters"),
+        (zero_shot("a", ["\ud800"]), Malformed, "A label in its hypothesis cannot be scored."),
         (zero_shot("a", list("1234567")), TooLarge, "7 in all; the most in one request is 6"),
         (zero_shot("a", ["x"], top_k=1), Validation, 'no field named "top_k"'),
         (zero_shot(["a", " "], ["x"]), Validation, "At index 1"),

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from sentiment.errors import RequestError, TooManyTexts, Validation, all_good
+from sentiment.errors import RequestError, TooLarge, TooManyTexts, Validation, all_good
 from sentiment.inference.activation import apply_activation
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Results
@@ -115,6 +115,12 @@ def decode(body: Body, model: ServedModel) -> Request:
             f"most in one request is {model.settings.max_texts_per_request:,}: send it in parts."
         )
     hypotheses = [template.replace(_PLACE, label) for label in labels]
+    # Each label repeats the template, so that a small request could hold a lot.
+    if (chars := sum(map(len, hypotheses))) > model.settings.max_chars_per_text:
+        raise TooLarge(
+            f"The hypotheses of all labels have {chars:,} characters together; the most is "
+            f"{model.settings.max_chars_per_text:,}: send a shorter template, or fewer labels."
+        )
     for hypothesis in hypotheses:
         try:
             check_text(hypothesis, model.settings)
