@@ -5,6 +5,9 @@ DATA ?= data
 VENV := .venv/bin
 ARCHIVE := model_store/sentiment.mar
 
+# $(call flag,NAME,--option): the option, unless NAME is empty or 0.
+flag = $(if $(filter-out 0,$($1)),$2)
+
 # `python -m` finds this repository's packages in the working folder.
 unexport PYTHONSAFEPATH
 
@@ -18,7 +21,7 @@ help:  ## List the commands
 # FRONT=1 starts nginx in front of it; PROFILE=production also requires tokens.
 serve: .venv/.serve  ## Start the server and show a prediction
 	@$(VENV)/python -m scripts.launcher serve $(if $(PROFILE),--profile "$(PROFILE)") \
-	$(if $(filter-out 0,$(FRONT)),--front)
+	$(call flag,FRONT,--front)
 
 stop:  ## Answer what is in flight, and stop the server
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.launcher stop; \
@@ -28,7 +31,7 @@ stop:  ## Answer what is in flight, and stop the server
 # was trained on pairs of texts.
 archive: .venv/.serve  ## Package a model: make archive MODEL=path-or-hub-name
 	@$(VENV)/python -m scripts.archive.build --model "$(MODEL)" $(if $(TEXTS),--texts "$(TEXTS)") \
-	$(if $(VERSION),--version "$(VERSION)") $(if $(filter-out 0,$(PAIRS)),--pairs)
+	$(if $(VERSION),--version "$(VERSION)") $(call flag,PAIRS,--pairs)
 
 # Three processes, since tests often wait for a server. Files in their order: else those with one long
 # test come last, and the other processes wait for them.
@@ -61,18 +64,18 @@ docs: .venv/.serve  ## Write docs/openapi.json, after changing a dialect
 # each load is measured. TEXTS="a.txt b.txt" are your own files with one text per line. RESUME=1
 # continues an interrupted run.
 bench: .venv/.serve .venv/.bench $(ARCHIVE)  ## Compare this with other servers: make bench QUICK=1
-	@$(VENV)/python -m benchmarks $(if $(filter-out 0,$(QUICK)),--quick) $(if $(filter-out 0,$(RESUME)),--resume) \
+	@$(VENV)/python -m benchmarks $(call flag,QUICK,--quick) $(call flag,RESUME,--resume) \
 	$(if $(SERVERS),--servers $(SERVERS)) $(if $(TEXTS),--texts $(TEXTS)) \
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 # RATE is the number of requests per second; RESUME=1 continues an interrupted run.
 soak: .venv/.serve .venv/.bench $(ARCHIVE)  ## Load a server for hours: make soak HOURS=8
 	@$(VENV)/python -m benchmarks.soak $(if $(HOURS),--hours $(HOURS)) $(if $(RATE),--rate $(RATE)) \
-	$(if $(filter-out 0,$(RESUME)),--resume)
+	$(call flag,RESUME,--resume)
 
 # THROUGHPUT=1 instead of P99 ignores latency; TEXTS is your own file with one text per line.
 tune: .target .venv/.serve .venv/.tune $(ARCHIVE)  ## Find the best settings: make tune P99=50ms
-	@$(VENV)/python -m tuning $(if $(P99),--p99 "$(P99)") $(if $(filter-out 0,$(THROUGHPUT)),--throughput) \
+	@$(VENV)/python -m tuning $(if $(P99),--p99 "$(P99)") $(call flag,THROUGHPUT,--throughput) \
 	$(if $(TEXTS),--texts "$(TEXTS)") $(if $(SECONDS),--seconds $(SECONDS))
 
 # Checked before anything is installed.

@@ -6,7 +6,6 @@ python -m benchmarks [--quick] [--servers mosec service] [--rounds 3] [--seconds
 
 import argparse
 import datetime
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from benchmarks import environments, machine
 from benchmarks.load import loads, texts
 from benchmarks.load.arguments import add_texts, positive
 from benchmarks.load.prerequisites import check_archive, check_wrk
+from benchmarks.process import exit_on_sigterm
 from benchmarks.report import markdown
 from benchmarks.results import Results
 from benchmarks.run import Run
@@ -32,8 +32,7 @@ BUNDLED = "written for this project"
 def main() -> None:
     """Read the arguments and measure."""
     args = arguments()
-    # Raise an exception, so that the running server is stopped.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    exit_on_sigterm()
     check_wrk()
     check_archive(args.archive)
     corpora = texts.read(args.texts)

@@ -9,11 +9,11 @@ knows that of the thread in which TorchServe reads what workers print.
 
 import argparse
 import json
-import signal
+import operator
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import psutil
@@ -21,6 +21,7 @@ import psutil
 from benchmarks.load import closed_loop, texts
 from benchmarks.load.arguments import positive
 from benchmarks.load.prerequisites import check_archive
+from benchmarks.process import exit_on_sigterm
 from scripts.failure import Failure, reports_failures
 from scripts.launcher.server import MODEL, Server, isolated_server
 from scripts.paths import ARCHIVE
@@ -62,12 +63,7 @@ class Spent:
     java: float
 
     def __sub__(self, other: "Spent") -> "Spent":
-        return Spent(
-            self.whole - other.whole,
-            self.record - other.record,
-            self.flush - other.flush,
-            self.java - other.java,
-        )
+        return Spent(*map(operator.sub, astuple(self), astuple(other)))
 
 
 @reports_failures()
@@ -79,8 +75,7 @@ def main() -> None:
     parser.add_argument("--connections", type=positive, default=64, help="default: 64")
     parser.add_argument("--seconds", type=positive, default=60, help="default: 60")
     args = parser.parse_args()
-    # Raise an exception, so that the server is stopped.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    exit_on_sigterm()
     check_archive(ARCHIVE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -88,7 +83,7 @@ def main() -> None:
         archive = folder / "store" / ARCHIVE.name
         write_metered(ARCHIVE, archive, spent)
         server = isolated_server(archive.parent, folder)
-        bodies = [json.dumps({"text": text}).encode() for text in texts.read([])["sentences"]]
+        bodies = texts.bodies(texts.read([])["sentences"], 1)
 
         def load(seconds: int) -> int:
             url = f"{server.properties.inference}/predictions/{MODEL}"

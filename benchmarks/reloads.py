@@ -9,7 +9,6 @@ urllib3's retries, and a third are ours. Each sends a sentence, waits a moment, 
 import argparse
 import logging
 import random
-import signal
 import sys
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from benchmarks.load.arguments import positive
+from benchmarks.process import exit_on_sigterm
 from scripts.failure import Failure, reports_failures
 from scripts.launcher.front import TEMPLATES, Front
 from scripts.launcher.ports import free_ports
@@ -82,8 +82,7 @@ def main() -> None:
     parser.add_argument("--clients", type=positive, default=15, help="default: 15")
     parser.add_argument("--reloads", type=positive, default=80, help="default: 80")
     args = parser.parse_args()
-    # Raise an exception, so that the server is stopped.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    exit_on_sigterm()
     retries = Retries()
     logging.getLogger("sentiment_client").addHandler(retries)
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,6 @@ started again.
 import argparse
 import json
 import random
-import signal
 import statistics
 import sys
 import threading
@@ -28,6 +27,7 @@ from benchmarks.load import texts
 from benchmarks.load.arguments import positive
 from benchmarks.load.open_loop import schedule
 from benchmarks.load.prerequisites import check_archive
+from benchmarks.process import exit_on_sigterm
 from scripts.failure import Failure, reports_failures
 from scripts.launcher.server import MODEL, Server, isolated_server
 from scripts.paths import ARCHIVE, ROOT
@@ -82,8 +82,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "soak")
     parser.add_argument("--picture", type=Path, default=ROOT / "docs" / "soak.png")
     args = parser.parse_args()
-    # Raise an exception, so that the server is stopped.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    exit_on_sigterm()
     check_archive(ARCHIVE)
     args.folder.mkdir(parents=True, exist_ok=True)
     file = args.folder / "minutes.jsonl"

@@ -5,9 +5,9 @@
 FOLDER holds what `save_pretrained` wrote, and may hold the texts to compare engines on (see
 `texts.py`). This adds `model.xml` with `model.bin` for OpenVINO, `model.int8.onnx` with
 `model.int8.bin` for ONNX Runtime, `engines.json` with the engines that passed, and what a worker
-needs to choose one of them.
-An engine passes if it agrees with the torch engine and scores a text in any batch as it scores it
-alone. The files of an engine that fails are deleted; torch always remains.
+needs to choose one of them. An engine passes if it agrees with the torch engine and scores a text
+in any batch as it scores it alone. The files of an engine that fails are deleted; torch always
+remains.
 
 `build.py` runs this in a separate process, since an exporter may crash on an architecture that it
 was not made for. On failure the exit code is not 0, and the last line is the reason.

@@ -41,9 +41,9 @@ print(json.dumps([refused, ctypes.get_errno(), has_bf16(), has_vnni(), known]))
 """
 
 
-def without_amx(*command: str) -> "subprocess.CompletedProcess[str]":
+def run(*command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.without_amx", *command],
+        [sys.executable, *command],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT / "handler")},
         capture_output=True,
@@ -52,16 +52,14 @@ def without_amx(*command: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def without_amx(*command: str) -> "subprocess.CompletedProcess[str]":
+    return run("-m", "benchmarks.without_amx", *command)
+
+
 def test_amx_is_refused_and_hidden(tmp_path: Path) -> None:
     script = tmp_path / "probe.py"
     script.write_text(PROBE, encoding="utf-8")
-    with_amx = subprocess.run(
-        [sys.executable, str(script), "child"],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "handler")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with_amx = run(str(script), "child")
     process = without_amx(sys.executable, str(script))
     assert process.returncode == 0, process.stderr
     assert json.loads(process.stdout)[:3] == [-1, 1, False]

@@ -131,17 +131,21 @@ class Tokenizer:
         }
         tokens = {}
         for index, pair in pairs.items():
-            length = min(options[index].max_tokens or self._max_tokens, self._max_tokens)
             first, second = alone[pair.text], alone[pair.text_pair]
+            length = self._length(options[index].max_tokens)
             ids, truncated = self._frame.join(
                 first, second, length, options[index].truncation, self._side
             )
             tokens[index] = Tokens((ids,), truncated=truncated)
         return tokens
 
+    def _length(self, limit: int | None) -> int:
+        """The most tokens of a window, where the options have this limit."""
+        return min(limit or self._max_tokens, self._max_tokens)
+
     def _truncate(self, limit: int | None, windows: int) -> None:
         """Set the library's truncation; windows overlap so that no phrase is cut in all of them."""
-        length = min(limit or self._max_tokens, self._max_tokens)
+        length = self._length(limit)
         overlap = length // _OVERLAP if windows > 1 else 0
         self._tokenizer.enable_truncation(length, stride=overlap, direction=self._side)
 

@@ -70,7 +70,7 @@ def encode(
     Without `top_k`, the answer to one text is in a list, and that to one pair is not.
     """
     inputs = request.payload.inputs
-    is_list = isinstance(inputs, list)
+    is_list, is_pair = isinstance(inputs, list), not isinstance(inputs, list | str)
     parameters = request.payload.parameters
     predictions = all_good(results, indexed=is_list)
     if parameters.top_k is not UNSET:
@@ -78,6 +78,6 @@ def encode(
         return rankings if is_list else rankings[0]
     if parameters.return_all_scores:  # deprecated in the pipeline: one unsorted list per text
         every = [in_model_order(prediction) for prediction in predictions]
-        return every if is_list or isinstance(inputs, str) else every[0]
+        return every[0] if is_pair else every
     bests = [best(prediction) for prediction in predictions]
-    return bests if is_list or isinstance(inputs, str) else bests[0]
+    return bests[0] if is_pair else bests

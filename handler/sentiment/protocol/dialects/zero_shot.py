@@ -19,10 +19,11 @@ from sentiment.errors import RequestError, TooLarge, TooManyTexts, Validation, a
 from sentiment.inference.activation import apply_activation
 from sentiment.inference.options import Options
 from sentiment.inference.prediction import Results
+from sentiment.inference.tokens import Pair
 from sentiment.protocol.body import Body, json_fields
 from sentiment.protocol.dialects.operation import SOME, Operation, TextField, TextsField
 from sentiment.protocol.dialects.ranking import rounded
-from sentiment.protocol.request import Request, check_all, check_pair, check_text
+from sentiment.protocol.request import Request, check_all, check_text
 from sentiment.served_model import ServedModel
 from sentiment.validation import validate
 
@@ -99,7 +100,8 @@ def decode(body: Body, model: ServedModel) -> Request:
             "candidate_labels: leave them out, or ask a model of natural language inference."
         )
     payload = validate(json_fields(body), ZeroShotBody, _EXAMPLE)
-    texts = check_all(payload.inputs, model.settings)
+    check_all(payload.inputs, model.settings)
+    texts = payload.inputs if isinstance(payload.inputs, list) else [payload.inputs]
     payload.parameters.candidate_labels = labels = _labels(payload.parameters.candidate_labels)
     template = payload.parameters.hypothesis_template
     if template is None:
@@ -126,7 +128,7 @@ def decode(body: Body, model: ServedModel) -> Request:
             check_text(hypothesis, model.settings)
         except RequestError as error:
             raise type(error)(f"A label in its hypothesis cannot be scored. {error}") from None
-    pairs = [check_pair(text, other, model) for text in texts for other in hypotheses]
+    pairs = [Pair(text, other) for text in texts for other in hypotheses]
     return Request(pairs, Options("none", truncation="only_first"), payload)
 
 
