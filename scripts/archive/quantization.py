@@ -7,11 +7,12 @@ batch, and three times as many labels would change.
 The output of GELU is almost all above zero, and never below -0.17. There only 32 of the 256 steps
 are for what is below zero, so that the rest has nearly twice as many.
 
-Attention masks are made cheap, too: the probability of a hidden token is a denormal number, and the
-softmax of ONNX Runtime takes ten times as long where it computes one.
+Attention is written so that a text gets the same score, to the last bit, in any batch: the runtime's
+softmax adds up a row in an order that depends on where in the row the text stands. And the
+probability of a hidden token is a denormal number there, which takes ten times as long.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,13 @@ def quantize(model: ModelProto) -> ModelProto:
     }
     nodes: list[Any] = []
     rows: set[str] = set()
+    softmaxes = _softmaxes_of_attention(model.graph.node)
     for node in model.graph.node:
-        if node.op_type == "Softmax" and _attribute(node, "axis") == -1:
-            nodes += _without_denormals(node)
+        if node.op_type == "Softmax" and node.output[0] in softmaxes:
+            nodes += _exponentials(node)
+            continue
+        if node.op_type == "MatMul" and node.input[0] in softmaxes:
+            nodes += _weighted_mean(node)
             continue
         if node.op_type != "MatMul" or getattr(weights.get(node.input[1]), "ndim", 0) != 2:
             nodes.append(node)
@@ -104,14 +109,41 @@ def _attribute(node: Any, name: str) -> Any:
     return values[0] if values else None
 
 
-def _without_denormals(softmax: Any) -> list[Any]:
-    """Nodes that compute the same as a softmax over the last axis, as of attention."""
+def _softmaxes_of_attention(nodes: Iterable[Any]) -> set[str]:
+    """The outputs of softmaxes over the last axis that are only the weights of a product."""
+    found: set[str] = set()
+    for node in nodes:
+        if node.op_type == "Softmax" and _attribute(node, "axis") == -1:
+            found |= set(node.output)
+        else:
+            found -= set(node.input[1:] if node.op_type == "MatMul" else node.input)
+    return found
+
+
+def _exponentials(softmax: Any) -> list[Any]:
+    """Nodes that compute what a softmax divides by its sum: exp(x - max), 1e-26 or more."""
     (x,), (y,) = softmax.input, softmax.output
     return [
         _node("ReduceMax", [x, "int8_axis"], f"{y}_largest", keepdims=1),
         _node("Sub", [x, f"{y}_largest"], f"{y}_below"),
         _node("Clip", [f"{y}_below", "softmax_hidden"], f"{y}_clipped"),
-        _node("Softmax", [f"{y}_clipped"], y, axis=-1),
+        _node("Exp", [f"{y}_clipped"], y),
+    ]
+
+
+def _weighted_mean(product: Any) -> list[Any]:
+    """Nodes that divide exponentials @ values by the sum of the exponentials.
+
+    The sum is a product, too, since products add up a row from its first element to its last: what
+    stands before and after a text adds nothing to it.
+    """
+    (weights, values), (y,) = product.input, product.output
+    return [
+        _node("Shape", [values], f"{y}_shape", start=-2),
+        _node("Expand", ["int8_one", f"{y}_shape"], f"{y}_ones"),
+        _node("MatMul", [weights, f"{y}_ones"], f"{y}_sum"),
+        _node("MatMul", [weights, values], f"{y}_product"),
+        _node("Div", [f"{y}_product", f"{y}_sum"], y),
     ]
 
 

@@ -80,7 +80,8 @@ def test_each_engine_agrees_with_the_reference(
 
 @pytest.mark.parametrize(
     ("engine", "most"),
-    [pytest.param("bf16", 0.03, marks=needs_bf16), ("int8", 0.03), ("fp32", 1e-4)],
+    # int8 gives the same bits: anything else would soon be a step of its scale.
+    [pytest.param("bf16", 0.03, marks=needs_bf16), ("int8", 1e-6), ("fp32", 1e-4)],
 )
 def test_the_score_of_a_text_does_not_depend_on_its_batch(
     model: Path, engine: str, most: float

@@ -10,9 +10,9 @@ TEXTS = (
     "Slow to start, but the finish is wonderful!",
     "Not even the soundtrack could save this mess.",
     "Funny, warm and wise.",
-    "I have rarely been so bored in a cinema.",
+    "I was bored from beginning to end.",
     "A small masterpiece of timing and tenderness. " * 12,
     "The hero is dull, the villain is duller, and the dialogue is dullest of all. " * 12,
 )
-# The intended labels of the texts.
+# Their labels, which every engine gives with a score of 0.85 or more.
 LABELS = ("POSITIVE", "NEGATIVE") * 6
