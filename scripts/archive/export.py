@@ -32,6 +32,7 @@ from onnx import numpy_helper
 from scripts.archive.golden import save_golden
 from scripts.archive.independence import batch_effect, score_alone
 from scripts.archive.packing import Inputs, Variant, variants
+from scripts.archive.pruning import select_early
 from scripts.archive.quantization import fits_half, quantize
 from scripts.archive.reference import Reference
 from scripts.archive.texts import GOLDEN_TEXTS, saved_texts
@@ -106,10 +107,11 @@ def add_variant(folder: Path, variant: Variant, inputs: Inputs, reference: Refer
     exported = folder / "exported.onnx"
     export(variant, inputs, exported)
     model = onnx.load(exported)
-    convert(exported, model, folder / FP32)
+    exported.unlink()
+    select_early(model)
+    convert(model, folder / FP32)
     (folder / INT8_WEIGHTS).unlink(missing_ok=True)  # of another variant
     onnx.save(quantize(model), folder / INT8, save_as_external_data=True, location=INT8_WEIGHTS)
-    exported.unlink()
     print(f"  with {variant.description}:")
     passed = measure(folder, reference)
     choose_engine(folder, reference, passed)
@@ -135,15 +137,15 @@ def export(variant: Variant, inputs: Inputs, path: Path) -> None:
     )
 
 
-def convert(exported: Path, model: onnx.ModelProto, path: Path) -> None:
-    """Convert `exported`, loaded as `model`, for OpenVINO; weights in fp16 if that is exact."""
+def convert(model: onnx.ModelProto, path: Path) -> None:
+    """Convert the model for OpenVINO; weights in fp16 if that is exact."""
     import openvino
 
     weights = [numpy_helper.to_array(weight) for weight in model.graph.initializer]
     matrices = [weight for weight in weights if weight.ndim > 1 and weight.dtype == np.float32]
     half = all(fits_half(matrix) for matrix in matrices)
     # As bytes, since OpenVINO splits a path at its commas.
-    converted = openvino.convert_model(io.BytesIO(exported.read_bytes()))
+    converted = openvino.convert_model(io.BytesIO(model.SerializeToString()))
     openvino.save_model(converted, path, compress_to_fp16=half)
 
 

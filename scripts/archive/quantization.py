@@ -7,9 +7,9 @@ batch, and three times as many labels would change.
 The output of GELU is almost all above zero, and never below -0.17. There only 32 of the 256 steps
 are for what is below zero, so that the rest has nearly twice as many.
 
-Attention is written so that a text gets the same score, to the last bit, in any batch: the runtime's
-softmax adds up a row in an order that depends on where in the row the text stands. And the
-probability of a hidden token is a denormal number there, which takes ten times as long.
+Attention is written so that a text gets the same score, to the last bit, in any batch. The softmax
+of ONNX Runtime adds up a row in an order that depends on where in the row a text stands. It also
+takes ten times as long where the probability of a hidden token is a denormal number.
 """
 
 from collections.abc import Iterable, Sequence

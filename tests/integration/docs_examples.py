@@ -41,7 +41,7 @@ def examples(document: str) -> Iterator[Example]:
 
 
 def assert_same(printed: str, shown: str) -> None:
-    """Equal except for numbers: an engine's may differ by `SCORE` on average, by more for one text."""
+    """Equal except for numbers, which in one text may differ by more than engines do on average."""
     assert _NUMBER.sub("#", printed).strip() == _NUMBER.sub("#", shown).strip()
     numbers, expected = ([float(n) for n in _NUMBER.findall(text)] for text in (printed, shown))
     assert numbers == pytest.approx(expected, abs=2 * SCORE)
