@@ -1,6 +1,7 @@
 """The exported graph computes its last layer only for the tokens that the head reads."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,7 +14,7 @@ from scripts.archive.pruning import select_early
 
 SIZE = 4
 DRAW = np.random.default_rng(0)
-WEIGHTS = {
+WEIGHTS: dict[str, NDArray[Any]] = {
     "matrix": DRAW.normal(size=(SIZE, SIZE)).astype(np.float32),
     "bias": DRAW.normal(size=SIZE).astype(np.float32),
     "flat": np.array([-1, SIZE], np.int64),
