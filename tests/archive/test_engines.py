@@ -96,6 +96,12 @@ def test_the_score_of_a_text_does_not_depend_on_its_batch(
         assert got.scores == pytest.approx(alone.scores, abs=most)
 
 
+def test_the_last_layer_is_computed_only_for_the_tokens_that_the_head_reads(model: Path) -> None:
+    graph = onnx.load(model / engines.MODEL_FILES["int8"], load_external_data=False).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds[kinds.index("GatherND") :].count("Gelu") == 1
+
+
 @pytest.mark.parametrize(("engine", "weights"), [("int8", "model.int8.bin"), ("fp32", "model.bin")])
 def test_workers_share_the_weights_that_an_engine_maps(
     model: Path, engine: str, weights: str
