@@ -27,8 +27,10 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Threads spin while a batch is scored, but must not occupy the cores afterwards.
+        # Threads spin while a batch is scored, but must not occupy the cores afterwards. Nor for
+        # long while another process has the core of the thread that they wait for.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.intra_op.spin_duration_us", "50")
         if not has_vnni():
             # Without this, products of u8 and s8 are accumulated in 16 bits, which overflow.
             options.add_session_config_entry("session.x64quantprecision", "1")
