@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from onnx import GraphProto, ModelProto, NodeProto
 
+from scripts.archive.quantization import attribute
+
 # Operators that treat each number by itself.
 _ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Erf", "Gelu", "Relu", "Sigmoid", "Tanh"}
 
@@ -50,7 +52,11 @@ def _selection(nodes: Sequence[NodeProto], ranks: Mapping[str, int]) -> list[int
         before = [i for i in range(index) if nodes[i].output[0] == nodes[index].input[0]]
         return [*(i for i in before if nodes[i].op_type == "Reshape"), index]
     for index, node in reversed([*enumerate(nodes)]):
-        if node.op_type == "Gather" and _axis(node) == 1 and ranks.get(node.input[1]) == 0:
+        if (
+            node.op_type == "Gather"
+            and attribute(node, "axis") == 1
+            and ranks.get(node.input[1]) == 0
+        ):
             return [index]
     return []
 
@@ -89,12 +95,8 @@ def _by_token(node: NodeProto, ranks: Mapping[str, int]) -> bool:
     if node.op_type == "MatMul":
         return node.input[0] not in ranks and ranks.get(node.input[1]) == 2
     if node.op_type == "LayerNormalization":
-        return node.input[0] not in ranks and _axis(node) == -1
+        return node.input[0] not in ranks and attribute(node, "axis") == -1
     return node.op_type in _ELEMENTWISE and all(ranks.get(name, 0) <= 1 for name in node.input)
-
-
-def _axis(node: NodeProto) -> int | None:
-    return next((item.i for item in node.attribute if item.name == "axis"), None)
 
 
 def _copies(

@@ -103,7 +103,7 @@ def _quantized_rows(x: str, row: str, kind: str) -> list[Any]:
     ]
 
 
-def _attribute(node: Any, name: str) -> Any:
+def attribute(node: Any, name: str) -> Any:
     """The value of an attribute of a node; None if it is not given."""
     values = [helper.get_attribute_value(item) for item in node.attribute if item.name == name]
     return values[0] if values else None
@@ -113,7 +113,7 @@ def _softmaxes_of_attention(nodes: Iterable[Any]) -> set[str]:
     """The outputs of softmaxes over the last axis that are only the weights of a product."""
     found: set[str] = set()
     for node in nodes:
-        if node.op_type == "Softmax" and _attribute(node, "axis") == -1:
+        if node.op_type == "Softmax" and attribute(node, "axis") == -1:
             found |= set(node.output)
         else:
             found -= set(node.input[1:] if node.op_type == "MatMul" else node.input)
